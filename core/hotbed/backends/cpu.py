@@ -1,0 +1,61 @@
+"""How many CPUs this process may use: the quota of its cgroup, not the host's core count."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+__all__ = ["cpu_quota"]
+
+
+def cpu_quota(cgroups: Path = Path("/sys/fs/cgroup"), process: Path = Path("/proc/self")) -> int:
+    """Count the CPUs that this process may keep busy; at least 1.
+
+    The least of: the CPUs the process may be scheduled on, and the CPU quotas of its control
+    group (version 1 or 2) and of the groups above it. A container limited to two CPUs on a
+    64-core host gets 2, not 64.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        usable = len(os.sched_getaffinity(0))
+    else:  # Windows and macOS have no affinity call
+        usable = os.cpu_count() or 1
+    quotas = [quota for quota in _quotas(cgroups, process) if quota > 0]
+    return max(1, min([usable, *(math.ceil(quota) for quota in quotas)]))
+
+
+def _quotas(cgroups: Path, process: Path) -> list[float]:
+    try:
+        lines = (process / "cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    quotas = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            quotas += [_quota_v2(folder) for folder in _upwards(cgroups, path)]
+        elif "cpu" in controllers.split(","):
+            quotas += [_quota_v1(folder) for folder in _upwards(cgroups / "cpu", path)]
+    return quotas
+
+
+def _upwards(root: Path, path: str) -> list[Path]:
+    folder = root / path.lstrip("/")
+    return [folder, *(parent for parent in folder.parents if parent.is_relative_to(root))]
+
+
+def _quota_v2(folder: Path) -> float:
+    try:
+        quota, period = (folder / "cpu.max").read_text(encoding="utf-8").split()
+    except (OSError, ValueError):
+        return 0.0
+    return 0.0 if quota == "max" else int(quota) / int(period)
+
+
+def _quota_v1(folder: Path) -> float:
+    try:
+        quota = int((folder / "cpu.cfs_quota_us").read_text(encoding="utf-8"))
+        period = int((folder / "cpu.cfs_period_us").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return 0.0
+    return quota / period if quota > 0 and period > 0 else 0.0

@@ -1,0 +1,158 @@
+"""Call one chosen backend, and hold it to its contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pluggy
+from numpy.typing import NDArray
+
+from hotbed.backends.catalog import Found
+from hotbed.backends.hookspecs import PROJECT, HotbedSpec
+from hotbed.backends.manifest import Manifest
+from hotbed.backends.probing import probe_needs
+from hotbed.backends.values import (
+    Artifact,
+    ConvertTarget,
+    Loaded,
+    LoadOptions,
+    Pooling,
+    Probe,
+    ProbeRequest,
+    TokenBatch,
+    Variant,
+)
+from hotbed.errors import BackendError, HotbedError
+
+__all__ = ["Engine"]
+
+
+class Engine:
+    """One backend behind a small plugin manager of its own: core's defaults, wrappers, backend.
+
+    A manager for each backend, because a cached ``subset_hook_caller`` on a shared one reaches
+    plugins that were registered later, and so calls the wrong engine.
+
+    Args:
+        found: The backend.
+        wrappers: Plugins that wrap hooks: timing, tracing.
+        defaults: Plugins asked after the backend: the core's own pooling.
+    """
+
+    def __init__(
+        self, found: Found, *, wrappers: Iterable[Found] = (), defaults: Iterable[object] = ()
+    ) -> None:
+        if found.manifest is None:
+            raise BackendError(f"{_who(found)} has no manifest: `HOTBED = Manifest(...)`")
+        self.found = found
+        self.manifest: Manifest = found.manifest
+        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager.add_hookspecs(HotbedSpec)
+        for default in defaults:
+            self._manager.register(default)
+        self._register(found)
+        for wrapper in wrappers:
+            if wrapper.usable:
+                self._register(wrapper)
+
+    @property
+    def name(self) -> str:
+        """The backend's name."""
+        return self.found.name
+
+    def probe(self, request: ProbeRequest) -> Probe:
+        """Ask whether this machine can serve the request; a failing probe is an answer as well."""
+        try:
+            probe = self._manager.hook.hotbed_probe(request=request)
+        except Exception as error:
+            # Kept in the verdict, where explain() shows it.
+            return Probe(ok=False, reason=f"probe failed: {type(error).__name__}: {error}")
+        if probe is None:
+            return probe_needs(self.manifest)
+        if not isinstance(probe, Probe):
+            return Probe(ok=False, reason=f"probe gave {type(probe).__name__}, not Probe")
+        return probe
+
+    def load(self, artifact: Artifact, options: LoadOptions) -> Loaded:
+        """Open an artifact."""
+        loaded = self._call("hotbed_load", artifact=artifact, options=options)
+        return self._expect("hotbed_load", loaded, Loaded)
+
+    def embed(
+        self, loaded: Loaded, batch: TokenBatch, outputs: tuple[str, ...]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Run one batch; every output asked for comes back with one row a text."""
+        results = self._call("hotbed_embed", loaded=loaded, batch=batch, outputs=outputs)
+        results = self._expect("hotbed_embed", results, dict)
+        for name in outputs:
+            rows = getattr(results.get(name), "shape", (None,))[0]
+            if rows != len(batch.input_ids):
+                raise BackendError(
+                    f"{_who(self.found)}: hotbed_embed was asked for {name!r} of "
+                    f"{len(batch.input_ids)} texts and gave "
+                    f"{'nothing' if rows is None else f'{rows} rows'}. "
+                    f"Backend author: give one row a text, in the batch's order."
+                )
+        return results
+
+    def pool(
+        self, token_embeddings: NDArray[np.float32], batch: TokenBatch, pooling: Pooling
+    ) -> NDArray[np.float32]:
+        """Pool token embeddings: by the backend if it wants to, else by the core."""
+        pooled = self._call(
+            "hotbed_pool",
+            token_embeddings=token_embeddings,
+            attention_mask=batch.attention_mask,
+            pooling_mask=batch.pooling_mask,
+            pooling=pooling,
+        )
+        return self._expect("hotbed_pool", pooled, np.ndarray)
+
+    def convert(self, folder: Path, target: ConvertTarget, out: Path) -> tuple[Variant, ...]:
+        """Write the folder in another format into ``out``."""
+        written = self._call("hotbed_convert", folder=folder, target=target, out=out)
+        return self._expect("hotbed_convert", written, tuple)
+
+    def output_version(self, target: ConvertTarget) -> str:
+        """What its conversions are cached under."""
+        versions = [c.output_version for c in self.manifest.capabilities if c.to == target.format]
+        return next(filter(None, versions), self.found.version)
+
+    def close(self, loaded: Loaded) -> None:
+        """Free what ``load`` opened."""
+        self._call("hotbed_close", loaded=loaded)
+
+    def _call(self, hook: str, **arguments: Any) -> Any:
+        try:
+            return getattr(self._manager.hook, hook)(**arguments)
+        except (HotbedError, MemoryError):
+            raise
+        except Exception as error:
+            raise BackendError(
+                f"{_who(self.found)} failed in {hook}: {type(error).__name__}: {error}"
+            ) from error
+
+    def _expect(self, hook: str, value: Any, kind: type) -> Any:
+        if isinstance(value, kind):
+            return value
+        raise BackendError(
+            f"{_who(self.found)}: {hook} gave {type(value).__name__}, and {kind.__name__} is "
+            f"expected. Backend author: the manifest declares what this hook serves."
+        )
+
+    def _register(self, found: Found) -> None:
+        try:
+            self._manager.register(found.plugin, name=f"{found.name} ({found.dist})")
+            self._manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            raise BackendError(
+                f"{_who(found)} does not fit hotbed's hooks: {error}. "
+                f"Backend author: compare the hook's name and arguments with hotbed.backends."
+            ) from error
+
+
+def _who(found: Found) -> str:
+    return f"the plugin {found.name!r} ({found.dist} {found.version})"

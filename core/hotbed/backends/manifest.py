@@ -1,0 +1,112 @@
+"""What a backend says of itself, as data that can be read without importing a runtime."""
+
+from __future__ import annotations
+
+from attrs import field, frozen, validators
+
+__all__ = ["ACTIONS", "DTYPES", "HOOK_API", "SUPPORTED_HOOK_APIS", "Capability", "Manifest", "dtype_name"]
+
+HOOK_API = 1
+"""The hook API that this hotbed speaks. An integer, because comparing package versions lies."""
+
+SUPPORTED_HOOK_APIS = frozenset({HOOK_API})
+"""N and N−1; there is no 0."""
+
+ACTIONS = ("embed", "convert", "quantize")
+
+DTYPES = {
+    "float32": "float32",
+    "fp32": "float32",
+    "f32": "float32",
+    "float16": "float16",
+    "fp16": "float16",
+    "f16": "float16",
+    "half": "float16",
+    "bfloat16": "bfloat16",
+    "bf16": "bfloat16",
+    "int8": "int8",
+    "uint8": "uint8",
+    "q8": "q8",
+    "q4": "q4",
+    "q4f16": "q4f16",
+    "bnb4": "bnb4",
+}
+"""Spellings of arithmetic and storage types → the one name that hotbed uses."""
+
+
+def dtype_name(spelling: str) -> str:
+    """Give the one name of a dtype: ``dtype_name("bf16") == "bfloat16"``.
+
+    Raises:
+        KeyError: The spelling is not known.
+    """
+    return DTYPES[spelling.lower()]
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value)  # type: ignore[arg-type]
+
+
+@frozen(kw_only=True)
+class Capability:
+    """One thing that a backend can do.
+
+    Selection reads these fields in the order of its stages; an empty tuple of ``families`` means
+    that the backend does not care about the architecture.
+
+    Attributes:
+        action: ``embed``, ``convert`` or ``quantize``.
+        task: What the model is for.
+        formats: File formats read, e.g. ``("onnx",)``.
+        devices: Where it runs, e.g. ``("cpu",)``.
+        dtypes: Arithmetic it can be asked for. The first serves ``dtype=None``.
+        storages: How the weights of a variant may be stored. Empty: any.
+        profiles: Graph profiles it runs (or writes, for ``convert``), the preferred one first.
+        families: ``config.model_type`` values it knows. Empty: any.
+        features: Further names that a request may ask for.
+        to: For ``convert``: the format written.
+        output_version: For ``convert``: changes whenever the same folder would give another file;
+            part of the cache key. Empty: the distribution's version.
+        priority: The author's own view of how good this is, within first-party or third-party.
+    """
+
+    action: str = field(validator=validators.in_(ACTIONS))
+    task: str = "embedding"
+    formats: tuple[str, ...] = field(converter=_names, default=())
+    devices: tuple[str, ...] = field(converter=_names, default=("cpu",))
+    dtypes: tuple[str, ...] = field(converter=_names, default=("float32",))
+    storages: tuple[str, ...] = field(converter=_names, default=())
+    profiles: tuple[str, ...] = field(converter=_names, default=("portable",))
+    families: tuple[str, ...] = field(converter=_names, default=())
+    features: tuple[str, ...] = field(converter=_names, default=())
+    to: str = ""
+    output_version: str = ""
+    priority: int = 0
+
+
+@frozen(kw_only=True)
+class Manifest:
+    """What a backend module holds under the name ``HOTBED``.
+
+    >>> Manifest(name="acme", summary="Acme accelerators", capabilities=()).hook_api
+    1
+
+    Attributes:
+        name: The backend's name; the same as its entry point's.
+        summary: One line for listings.
+        hook_api: The hook API the backend was written for.
+        capabilities: What it can do.
+        needs: Modules that must be importable for it to work.
+        extra: The extra of its distribution that installs them, for the fix that messages give.
+        url: Where to read more.
+    """
+
+    name: str
+    summary: str = ""
+    hook_api: int = HOOK_API
+    capabilities: tuple[Capability, ...] = field(converter=tuple)
+    needs: tuple[str, ...] = field(converter=_names, default=())
+    extra: str = ""
+    url: str = ""

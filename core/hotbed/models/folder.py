@@ -1,0 +1,169 @@
+"""A model folder in the sentence-transformers layout, read and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from hotbed.backends.values import Variant
+from hotbed.errors import CorruptFileError, MissingFileError, UnsupportedModelError
+from hotbed.models import layout
+from hotbed.models.jsonfile import read_object
+from hotbed.models.modules import Pipeline, read_pipeline
+from hotbed.models.weights import stored_dtype
+
+__all__ = ["ModelFolder", "list_files", "read_folder"]
+
+# Families that number positions from pad_token_id + 1: 514 position embeddings hold 512 tokens.
+_OFFSET_FAMILIES = ("roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl")
+_NO_LIMIT = 10**9
+"""transformers writes 1e30 for "no limit"."""
+
+
+@frozen(kw_only=True)
+class ModelFolder:
+    """What a folder says about its model.
+
+    Attributes:
+        path: Where it lies.
+        name: What the user called it.
+        files: Every file, present or fetchable, with forward slashes.
+        config: ``config.json`` of the transformer.
+        pipeline: What follows the transformer.
+        saved: ``config_sentence_transformers.json``.
+        max_seq_length: Tokens kept of a text; None where nothing limits them.
+        do_lower_case: Whether texts are lower-cased before the tokenizer's own normaliser.
+        padding_side: ``right`` or ``left``.
+    """
+
+    path: Path
+    name: str
+    files: frozenset[str]
+    config: dict[str, Any]
+    pipeline: Pipeline
+    saved: dict[str, Any]
+    max_seq_length: int | None
+    do_lower_case: bool
+    padding_side: str
+
+    @property
+    def family(self) -> str:
+        """``config.model_type``, which decides what builds and runs the model."""
+        return str(self.config.get("model_type", ""))
+
+    @property
+    def root(self) -> Path:
+        """The transformer's own folder, which is the model folder in nearly all of them."""
+        return self.path / self.pipeline.transformer
+
+    @property
+    def similarity_fn_name(self) -> str | None:
+        """The similarity that the model was trained for, if the folder says."""
+        return self.saved.get("similarity_fn_name")
+
+    @property
+    def truncate_dim(self) -> int | None:
+        """How many dimensions the folder says to keep."""
+        return self.saved.get("truncate_dim")
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """The runnable files. The first one is the reference: what ``dtype=None`` means."""
+        prefix = f"{self.pipeline.transformer}/" if self.pipeline.transformer else ""
+        weights = prefix + layout.WEIGHTS
+        found = layout.onnx_variants(self.files, prefix)
+        if weights in self.files:
+            storage = self._stored_dtype(self.path / weights)
+            found.insert(0, Variant(format="safetensors", file=weights, storage=storage))
+        return tuple(found)
+
+    def _stored_dtype(self, path: Path) -> str:
+        if path.exists():
+            return stored_dtype(path)
+        # Not fetched yet: what the configuration says.
+        return str(self.config.get("dtype") or self.config.get("torch_dtype") or "float32")
+
+
+def list_files(path: Path) -> frozenset[str]:
+    """Every file below a folder, relative to it, with forward slashes; hidden ones left out."""
+    return frozenset(
+        file.relative_to(path).as_posix()
+        for file in path.rglob("*")
+        if file.is_file() and not any(p.startswith(".") for p in file.relative_to(path).parts)
+    )
+
+
+def read_folder(
+    path: Path, *, name: str | None = None, files: Iterable[str] | None = None
+) -> ModelFolder:
+    """Read a folder that sentence-transformers, or hotbed, or save_pretrained() wrote.
+
+    Args:
+        path: The folder.
+        name: What to call it in messages.
+        files: What it holds, where not everything has been fetched yet.
+
+    Raises:
+        ModelError: Something is missing, cut off, or cannot be run; the message says what.
+    """
+    if not path.is_dir():
+        raise MissingFileError(f"{path} is not a folder")
+    known = list_files(path) if files is None else frozenset(files)
+    bare = read_object(path / layout.CONFIG, required=False)
+    pipeline = read_pipeline(path, bare)
+    root = path / pipeline.transformer
+    config = read_object(root / layout.CONFIG)
+    if not config.get("model_type"):
+        raise CorruptFileError(f"{root / layout.CONFIG} has no model_type; it names the family")
+    own = _transformer_config(root)
+    tokenizer_config = read_object(root / layout.TOKENIZER_CONFIG, required=False)
+    saved = read_object(path / layout.SENTENCE_CONFIG, required=False)
+    kind = saved.get("model_type", "SentenceTransformer")
+    if kind != "SentenceTransformer":
+        raise UnsupportedModelError(f"{path} is a {kind} model; hotbed runs SentenceTransformer")
+    return ModelFolder(
+        path=path,
+        name=name or path.name,
+        files=known,
+        config=config,
+        pipeline=pipeline,
+        saved=saved,
+        max_seq_length=_max_seq_length(own, tokenizer_config, config),
+        do_lower_case=bool(own.get("do_lower_case", False)),
+        padding_side=str(tokenizer_config.get("padding_side", "right")),
+    )
+
+
+def _transformer_config(root: Path) -> dict[str, Any]:
+    for name in layout.TRANSFORMER_CONFIGS:
+        if (root / name).exists():
+            return read_object(root / name)
+    return {}
+
+
+def _max_seq_length(
+    own: dict[str, Any], tokenizer_config: dict[str, Any], config: dict[str, Any]
+) -> int | None:
+    """The folder's limit, by sentence-transformers 6's precedence.
+
+    ``max_seq_length`` of the Transformer's configuration wins; otherwise the smaller of the
+    tokenizer's ``model_max_length`` and the model's positions. Families that count positions from
+    ``pad_token_id + 1`` have that many fewer.
+    """
+    processor = own.get("processor_kwargs") or own.get("tokenizer_args") or {}
+    explicit = processor.get("model_max_length", own.get("max_seq_length"))
+    if explicit is not None:
+        return int(explicit)
+    limits = []
+    declared = tokenizer_config.get("model_max_length")
+    if declared is not None and declared < _NO_LIMIT:
+        limits.append(int(declared))
+    positions = config.get("max_position_embeddings", -1)
+    if positions != -1:
+        if config.get("model_type") in _OFFSET_FAMILIES:
+            positions -= int(config.get("pad_token_id", 1)) + 1
+        limits.append(int(positions))
+    return min(limits) if limits else None

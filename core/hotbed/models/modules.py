@@ -1,0 +1,300 @@
+"""The modules of a sentence-transformers folder: what comes after what.
+
+Reads what every version from 0.4 to 6.2 saved. A module's ``type`` is mapped by its last dotted
+part, because the packages moved twice; a type from any other package is code of somebody's own,
+and is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from hotbed.backends.values import POOLING_MODES, Pooling
+from hotbed.errors import CorruptFileError, UnsupportedModelError
+from hotbed.models.jsonfile import read_object, read_value
+from hotbed.models.layout import CONFIG, MODULES
+
+__all__ = ["ACTIVATIONS", "Dense", "Head", "LayerNorm", "Normalize", "Pipeline", "read_pipeline"]
+
+ACTIVATIONS = {
+    "torch.nn.modules.linear.Identity": "identity",
+    "torch.nn.modules.activation.Tanh": "tanh",
+    "torch.nn.modules.activation.GELU": "gelu",
+    "torch.nn.modules.activation.ReLU": "relu",
+    "torch.nn.modules.activation.SiLU": "silu",
+    "torch.nn.modules.activation.Sigmoid": "sigmoid",
+}
+"""Activation classes of Dense modules. sentence-transformers builds them without arguments, so
+GELU is the exact one."""
+
+_REFUSED = {
+    "WeightedLayerPooling": "it needs the hidden states of every layer",
+    "WordWeights": "it weighs tokens by a vocabulary of its own",
+    "WordEmbeddings": "it replaces the transformer",
+    "BoW": "it replaces the transformer",
+    "LSTM": "it is a recurrent network",
+    "CNN": "it is a convolutional network",
+    "CLIPModel": "it embeds images",
+    "Router": "it sends queries and documents through different modules",
+    "Asym": "it sends queries and documents through different modules",
+    "SpladePooling": "its output is sparse",
+    "MLMTransformer": "its output is sparse",
+    "SparseStaticEmbedding": "its output is sparse",
+    "SparseAutoEncoder": "its output is sparse",
+    "MultiVectorMask": "its output is one vector a token",
+    "StaticEmbedding": "it has no transformer",
+}
+
+_PACKAGES = ("sentence_transformers.",)
+_WHERE = "sentence_embedding"
+
+
+@frozen(kw_only=True)
+class Dense:
+    """act(x·Wᵀ + b), plus x or x·Rᵀ where ``residual``. Weights lie in ``path``."""
+
+    path: str
+    in_features: int
+    out_features: int
+    bias: bool
+    activation: str
+    residual: bool = False
+
+
+@frozen(kw_only=True)
+class LayerNorm:
+    """Layer normalisation with eps 1e-5 and the biased variance. Weights lie in ``path``."""
+
+    path: str
+    dimension: int
+
+
+@frozen(kw_only=True)
+class Normalize:
+    """x / max(‖x‖₂, 1e-12)."""
+
+
+Head = Dense | LayerNorm | Normalize
+
+
+@frozen(kw_only=True)
+class Pipeline:
+    """What follows the transformer.
+
+    Attributes:
+        transformer: Folder of the transformer, relative to the model folder; ``""`` is the root.
+        pooling: How tokens become one vector.
+        heads: What is applied to that vector, in order.
+        declared_dimension: The width that the pooling's configuration states, if any.
+        names: Every module's class, for listings; Dropout is among them and does nothing.
+        module_paths: Folders of the modules after the transformer, whether they exist or not.
+    """
+
+    transformer: str
+    pooling: Pooling
+    heads: tuple[Head, ...]
+    declared_dimension: int | None
+    names: tuple[str, ...]
+    module_paths: tuple[str, ...] = ()
+
+    @property
+    def head_paths(self) -> tuple[str, ...]:
+        """Folders of the heads that have weights."""
+        return tuple(head.path for head in self.heads if not isinstance(head, Normalize))
+
+    def dimension(self, hidden: int) -> int:
+        """Width of the sentence embedding of a transformer with ``hidden`` units."""
+        width = hidden * len(self.pooling.modes)
+        for head in self.heads:
+            if isinstance(head, Dense):
+                width = head.out_features
+        return width
+
+
+def read_pipeline(folder: Path, config: dict[str, Any]) -> Pipeline:
+    """Read ``modules.json`` and the configurations it names; defaults where there is none.
+
+    Raises:
+        UnsupportedModelError: A module cannot be run here; the message names it and says why.
+        CorruptFileError: The file is not what sentence-transformers writes.
+    """
+    if not (folder / MODULES).exists():
+        return _default_pipeline(config)
+    entries = _entries(folder / MODULES)
+    kinds = [_kind(entry) for entry in entries]
+    if kinds[:1] != ["Transformer"]:
+        raise UnsupportedModelError(
+            f"{folder / MODULES}: the first module is {kinds[0]}, and hotbed runs folders that "
+            f"start with a Transformer"
+        )
+    if kinds.count("Pooling") != 1 or kinds[1] != "Pooling":
+        raise UnsupportedModelError(
+            f"{folder / MODULES}: the modules are {', '.join(kinds)}; hotbed runs one Pooling "
+            f"right after the Transformer"
+        )
+    transformer, pooling_entry, *rest = entries
+    pooling_config = read_object(folder / str(pooling_entry["path"]) / CONFIG)
+    pooling = _pooling(pooling_config, folder / str(pooling_entry["path"]) / CONFIG)
+    heads = tuple(
+        head
+        for kind, entry in zip(kinds[2:], rest, strict=True)
+        for head in _HEADS[kind](folder, str(entry["path"]))
+    )
+    declared = pooling_config.get("embedding_dimension")
+    declared = pooling_config.get("word_embedding_dimension") if declared is None else declared
+    return Pipeline(
+        transformer=str(transformer["path"]),
+        pooling=pooling,
+        heads=heads,
+        declared_dimension=declared,
+        names=tuple(kinds),
+        module_paths=tuple(str(entry["path"]) for entry in entries[1:]),
+    )
+
+
+def _default_pipeline(config: dict[str, Any]) -> Pipeline:
+    """A bare transformer: mean pooling, or the last token of a causal language model."""
+    architectures = config.get("architectures") or [""]
+    causal = str(architectures[0]).endswith("ForCausalLM") and config.get("is_causal", True)
+    return Pipeline(
+        transformer="",
+        pooling=Pooling(modes=("lasttoken",) if causal else ("mean",)),
+        heads=(),
+        declared_dimension=None,
+        names=("Transformer", "Pooling"),
+    )
+
+
+def _entries(path: Path) -> list[dict[str, Any]]:
+    value = read_value(path)
+    if not isinstance(value, list) or not value:
+        raise CorruptFileError(f"{path} holds no list of modules")
+    for entry in value:
+        if not isinstance(entry, dict) or "type" not in entry or "path" not in entry:
+            raise CorruptFileError(f"{path}: an entry lacks `type` or `path`: {entry!r}")
+        parts = Path(str(entry["path"])).parts
+        if Path(str(entry["path"])).is_absolute() or ".." in parts:
+            raise UnsupportedModelError(
+                f"{path}: the module path {entry['path']!r} leads out of the model folder"
+            )
+    return sorted(value, key=lambda entry: int(entry.get("idx", 0)))
+
+
+def _kind(entry: dict[str, Any]) -> str:
+    full = str(entry["type"])
+    name = full.rpartition(".")[2]
+    if not full.startswith(_PACKAGES):
+        raise UnsupportedModelError(
+            f"the module {full!r} is not one of sentence-transformers' own; running it would mean "
+            f"running code from the model folder, which hotbed never does"
+        )
+    if name in _REFUSED:
+        raise UnsupportedModelError(f"the module {name} cannot be run: {_REFUSED[name]}")
+    if name not in ("Transformer", "Pooling", *_HEADS):
+        known = ", ".join(["Transformer", "Pooling", *_HEADS])
+        raise UnsupportedModelError(f"the module {name} is not known; hotbed runs {known}")
+    if entry.get("kwargs"):
+        raise UnsupportedModelError(
+            f"the module {name} takes encode() arguments of its own ({entry['kwargs']})"
+        )
+    return name
+
+
+# Old saves hold booleans; their results are joined in this order, not in the file's.
+_OLD_BOOLEANS = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+}
+_POOLING_KEYS = {
+    *_OLD_BOOLEANS,
+    "pooling_mode",
+    "include_prompt",
+    "embedding_dimension",
+    "word_embedding_dimension",
+}
+
+
+def _pooling(config: dict[str, Any], path: Path) -> Pooling:
+    if unknown := sorted(set(config) - _POOLING_KEYS):
+        raise UnsupportedModelError(
+            f"{path}: {', '.join(unknown)} is not known; a newer sentence-transformers may have "
+            f"written it, and leaving it out could change the vectors"
+        )
+    mode = config.get("pooling_mode")
+    if mode is not None:
+        modes = (mode,) if isinstance(mode, str) else tuple(mode)
+    else:
+        modes = tuple(name for key, name in _OLD_BOOLEANS.items() if config.get(key, False))
+        modes = modes or ("mean",)
+    if unknown := [name for name in modes if name not in POOLING_MODES]:
+        raise UnsupportedModelError(
+            f"{path}: pooling mode {', '.join(map(repr, unknown))} is not one of "
+            f"{', '.join(POOLING_MODES)}"
+        )
+    return Pooling(modes=modes, include_prompt=bool(config.get("include_prompt", True)))
+
+
+def _module_config(folder: Path, path: str, keys: set[str]) -> dict[str, Any]:
+    config = read_object(folder / path / CONFIG, required=False)
+    for key in ("module_input_name", "module_output_name"):
+        if config.get(key) not in (None, _WHERE):
+            raise UnsupportedModelError(
+                f"{folder / path / CONFIG}: {key} is {config[key]!r}; hotbed runs modules that "
+                f"read and write {_WHERE!r}"
+            )
+    missing = sorted(keys - set(config))
+    if missing:
+        raise CorruptFileError(f"{folder / path / CONFIG} lacks {', '.join(missing)}")
+    return config
+
+
+def _dense(folder: Path, path: str) -> tuple[Head, ...]:
+    config = _module_config(folder, path, {"in_features", "out_features"})
+    # A Dense without the key was saved when Tanh was the only choice.
+    activation = config.get("activation_function", "torch.nn.modules.activation.Tanh")
+    if activation not in ACTIVATIONS:
+        raise UnsupportedModelError(
+            f"{folder / path / CONFIG}: the activation {activation!r} is not known; "
+            f"hotbed runs {', '.join(ACTIVATIONS)}"
+        )
+    return (
+        Dense(
+            path=path,
+            in_features=int(config["in_features"]),
+            out_features=int(config["out_features"]),
+            bias=bool(config.get("bias", True)),
+            activation=ACTIVATIONS[activation],
+            residual=bool(config.get("use_residual", False)),
+        ),
+    )
+
+
+def _layer_norm(folder: Path, path: str) -> tuple[Head, ...]:
+    config = _module_config(folder, path, {"dimension"})
+    return (LayerNorm(path=path, dimension=int(config["dimension"])),)
+
+
+def _normalize(folder: Path, path: str) -> tuple[Head, ...]:
+    # git drops empty folders, so the path of an old Normalize may not exist.
+    _module_config(folder, path, set())
+    return (Normalize(),)
+
+
+def _dropout(folder: Path, path: str) -> tuple[Head, ...]:
+    return ()
+
+
+_HEADS: dict[str, Callable[[Path, str], tuple[Head, ...]]] = {
+    "Dense": _dense,
+    "LayerNorm": _layer_norm,
+    "Normalize": _normalize,
+    "Dropout": _dropout,
+}

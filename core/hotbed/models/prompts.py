@@ -1,0 +1,73 @@
+"""Which prompt goes before a text, by sentence-transformers' rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from hotbed.errors import UsageError
+
+__all__ = ["DOCUMENT_NAMES", "QUERY_NAMES", "Prompts"]
+
+QUERY_NAMES = ("query",)
+DOCUMENT_NAMES = ("document", "passage", "corpus")
+
+
+@frozen(kw_only=True)
+class Prompts:
+    """A model's prompts and the name of the one used when nothing is said.
+
+    ``texts`` always holds ``query`` and ``document``, as in sentence-transformers, where they are
+    ``""`` unless set. That has two effects: ``encode_document`` does not reach a folder's
+    ``passage`` prompt, and neither special method reaches ``default_prompt_name``.
+    """
+
+    texts: dict[str, str]
+    default_name: str | None
+
+    @classmethod
+    def merge(
+        cls,
+        saved: Mapping[str, Any],
+        *,
+        given: Mapping[str, str] | None = None,
+        default_name: str | None = None,
+    ) -> Prompts:
+        """Join the folder's prompts with the user's, who win, even with ``""``.
+
+        Raises:
+            UsageError: The default name is not among the prompts.
+        """
+        texts: dict[str, str | None] = {"query": None, "document": None, **(given or {})}
+        for name, text in dict(saved.get("prompts") or {}).items():
+            if texts.get(name) is None:
+                texts[name] = text
+        default = default_name if default_name is not None else saved.get("default_prompt_name")
+        if default is not None and default not in texts:
+            raise UsageError(
+                f"default_prompt_name={default!r} is not among the prompts: {', '.join(texts)}"
+            )
+        return cls(texts={k: v or "" for k, v in texts.items()}, default_name=default)
+
+    def resolve(self, prompt: str | None, prompt_name: str | None) -> str:
+        """The text to put in front: ``prompt``, else the named one, else the default; else "".
+
+        Raises:
+            UsageError: The name is not among the prompts.
+        """
+        if prompt is not None:
+            return prompt
+        name = prompt_name if prompt_name is not None else self.default_name
+        if name is None:
+            return ""
+        if name not in self.texts:
+            raise UsageError(
+                f"prompt_name={name!r} is not among the prompts: {', '.join(self.texts)}"
+            )
+        return self.texts[name]
+
+    def first_of(self, names: tuple[str, ...]) -> str | None:
+        """The first of the names that the prompts hold, even with an empty text."""
+        return next((name for name in names if name in self.texts), None)

@@ -1,0 +1,182 @@
+"""``hf://org/name@revision``: the Hugging Face hub, through ``huggingface_hub`` and its cache.
+
+Only the files that are needed are fetched: the small ones first, the weights once a backend has
+been chosen.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hotbed.errors import SourceError
+from hotbed.models.folder import list_files
+from hotbed.models.layout import CONFIG, is_metadata
+from hotbed.sources.located import Located, Reference
+
+__all__ = ["GIVE_UP_AFTER", "locate"]
+
+GIVE_UP_AFTER = 5.0
+"""Seconds. huggingface_hub alone tries an unresolvable host for more than twenty."""
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+T = TypeVar("T")
+
+
+def locate(reference: Reference) -> Located:
+    """Find a model on the hub, or in the hub's cache."""
+    if reference.name.count("/") != 1:
+        raise SourceError(f"{reference}: a hub model is named org/name")
+    pinned = bool(_COMMIT.fullmatch(reference.revision or ""))
+    cached = _cached(reference) if pinned or _offline(reference) else None
+    if cached is not None:
+        return cached
+    if _offline(reference):
+        raise SourceError(
+            f"{reference} is not in the hub's cache, and the network is out of bounds "
+            f"(local_files_only or HF_HUB_OFFLINE)"
+        )
+    commit, files = _listing(reference)
+    small = [name for name in files if is_metadata(name)]
+    path = _download(reference, commit, small)
+
+    def fetch(wanted: Iterable[str]) -> None:
+        _download(reference, commit, list(wanted))
+
+    return Located(
+        path=path,
+        name=reference.name,
+        origin=f"hf://{reference.name}@{commit}",
+        files=frozenset(files),
+        fetch=fetch,
+    )
+
+
+def _offline(reference: Reference) -> bool:
+    flag = os.environ.get("HF_HUB_OFFLINE", "").upper()
+    return reference.local_files_only or flag in {"1", "ON", "YES", "TRUE"}
+
+
+def _cache_dir(reference: Reference) -> Path | None:
+    """``SENTENCE_TRANSFORMERS_HOME`` is the cache itself, as in sentence-transformers."""
+    if reference.cache_folder is not None:
+        return reference.cache_folder
+    home = os.environ.get("SENTENCE_TRANSFORMERS_HOME")
+    return Path(home) if home else None
+
+
+def _cached(reference: Reference) -> Located | None:
+    """A snapshot in the cache: all that was ever fetched of it is all there is.
+
+    Read by the hub's documented cache layout, because importing huggingface_hub takes longer than
+    opening the model.
+    """
+    root = _cache_dir(reference) or _hub_cache()
+    repository = root / f"models--{reference.name.replace('/', '--')}"
+    commit = reference.revision or "main"
+    ref = repository / "refs" / commit
+    if ref.is_file():
+        commit = ref.read_text(encoding="utf-8").strip()
+    path = repository / "snapshots" / commit
+    if not (path / CONFIG).exists():
+        return None
+    return Located(
+        path=path,
+        name=reference.name,
+        origin=f"hf://{reference.name}@{commit}",
+        files=list_files(path),
+        fetch=_completer(reference, commit, path),
+    )
+
+
+def _completer(reference: Reference, commit: str, path: Path) -> Callable[[Iterable[str]], None]:
+    def fetch(wanted: Iterable[str]) -> None:
+        missing = [name for name in wanted if not (path / name).exists()]
+        if missing and _offline(reference):
+            raise SourceError(f"{reference}: {', '.join(missing)} is not in the hub's cache")
+        if missing:
+            _listing(reference)  # answers within GIVE_UP_AFTER, which a download does not
+            _download(reference, commit, missing)
+
+    return fetch
+
+
+def _hub_cache() -> Path:
+    """huggingface_hub's own rule, in its own order."""
+    if cache := os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE"):
+        return Path(cache).expanduser()
+    if home := os.environ.get("HF_HOME"):
+        return Path(home).expanduser() / "hub"
+    base = os.environ.get("XDG_CACHE_HOME")
+    cache_root = Path(base) if base else Path.home() / ".cache"
+    return cache_root / "huggingface" / "hub"
+
+
+def _listing(reference: Reference) -> tuple[str, list[str]]:
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    def ask() -> Any:
+        return HfApi(token=reference.token).model_info(
+            reference.name, revision=reference.revision, timeout=GIVE_UP_AFTER
+        )
+
+    try:
+        info = _within(GIVE_UP_AFTER, ask)
+    except HfHubHTTPError as error:
+        first_line = str(error).strip().splitlines()[0]
+        raise SourceError(f"{reference}: the hub refused: {first_line}") from error
+    except TimeoutError as error:
+        raise SourceError(f"{reference}: the hub did not answer in {GIVE_UP_AFTER:g} s") from error
+    except (OSError, RuntimeError, ValueError) as error:
+        raise SourceError(f"{reference}: {type(error).__name__}: {error}") from error
+    except Exception as error:
+        # httpx's transport errors share no base with OSError, and httpx is not our dependency.
+        raise SourceError(f"{reference}: the hub cannot be reached: {error}") from error
+    return info.sha, [item.rfilename for item in info.siblings or []]
+
+
+def _download(reference: Reference, commit: str, files: list[str]) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(
+            snapshot_download(
+                reference.name,
+                revision=commit,
+                cache_dir=_cache_dir(reference),
+                token=reference.token,
+                allow_patterns=files,
+            )
+        )
+    except Exception as error:
+        # Whatever went wrong in the transfer; half files keep huggingface_hub's own temporary names.
+        raise SourceError(
+            f"{reference}: fetching {', '.join(files)} failed: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _within(seconds: float, work: Callable[[], T]) -> T:
+    """Run ``work`` and give up waiting after a time; name resolution knows no timeout of its own."""
+    result: list[T] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            result.append(work())
+        except BaseException as error:  # handed to the caller's thread
+            failure.append(error)
+
+    thread = threading.Thread(target=run, name="hotbed-hub", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if failure:
+        raise failure[0]
+    if not result:
+        raise TimeoutError
+    return result[0]

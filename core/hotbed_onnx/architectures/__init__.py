@@ -1,0 +1,1 @@
+"""One file a family: how ``config.json`` and tensors become a graph."""

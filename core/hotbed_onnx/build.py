@@ -1,0 +1,64 @@
+"""Build an ONNX model from a model folder: encoder, pooling and heads in one graph."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from hotbed.errors import UnsupportedModelError
+from hotbed.models.folder import ModelFolder
+from hotbed.models.weights import Weights
+from hotbed_onnx.families import BUILDER_VERSION, FAMILIES, PROFILES
+from hotbed_onnx.graph import Graph, save
+from hotbed_onnx.heads import add_heads
+from hotbed_onnx.pooling import pool
+from hotbed_onnx.profiles import emitter
+
+__all__ = ["build_model"]
+
+def build_model(folder: ModelFolder, path: Path, *, profile: str) -> None:
+    """Write the folder's model as ONNX.
+
+    The graph takes ``input_ids`` and ``attention_mask`` and, where the model leaves its prompt out
+    of pooling and the profile is a tuned one, ``pooling_mask``; it gives ``last_hidden_state`` and
+    ``sentence_embedding``, float32, after every module of the folder.
+
+    Args:
+        folder: The model folder.
+        path: The ``.onnx`` file to write.
+        profile: ``portable`` keeps weights inside the file, as hub readers expect; tuned profiles
+            put them beside it, where the runtime maps them.
+
+    Raises:
+        UnsupportedModelError: The family is not known, or something in the folder is not.
+        ModelError: A file is missing or cannot be read.
+    """
+    if folder.family not in FAMILIES:
+        raise UnsupportedModelError(
+            f"{folder.name}: model_type {folder.family!r} is not known to the ONNX builder; "
+            f"it knows {', '.join(FAMILIES)}"
+        )
+    if profile not in PROFILES:
+        raise UnsupportedModelError(
+            f"profile {profile!r} is not known; the ONNX builder writes {', '.join(PROFILES)}"
+        )
+    emit = emitter(profile)
+    graph = Graph(name=folder.name, opset=emit.opset)
+    grid = ("batch_size", "sequence_length")
+    ids = graph.input("input_ids", "int64", grid)
+    mask = graph.input("attention_mask", "int64", grid)
+    pooling = folder.pipeline.pooling
+    pooling_mask = mask
+    if profile != "portable" and not pooling.include_prompt:
+        pooling_mask = graph.input("pooling_mask", "int64", grid)
+
+    weights = Weights.open(folder.root)
+    encode = import_module(FAMILIES[folder.family]).encode
+    tokens, hidden = encode(graph, emit, weights, folder.config, ids, mask)
+    graph.output(tokens, "last_hidden_state", "float32", (*grid, hidden))
+    pooled = pool(graph, tokens, mask, pooling_mask, pooling)
+    pooled = add_heads(graph, folder.path, pooled, folder.pipeline.heads)
+    width = folder.pipeline.dimension(hidden)
+    graph.output(pooled, "sentence_embedding", "float32", ("batch_size", width))
+    metadata = {"hotbed.builder": str(BUILDER_VERSION), "hotbed.profile": profile}
+    save(graph, path, external=profile != "portable", metadata=metadata)

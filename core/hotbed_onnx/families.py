@@ -1,0 +1,17 @@
+"""Which families and profiles the builder knows. Light: manifests read it."""
+
+from __future__ import annotations
+
+__all__ = ["BUILDER_VERSION", "FAMILIES", "PROFILES"]
+
+BUILDER_VERSION = 1
+"""Counts up whenever the same folder would give another graph; part of the cache key."""
+
+FAMILIES = {"bert": "hotbed_onnx.architectures.bert"}
+"""``config.model_type`` → the module that describes the architecture."""
+
+PROFILES = {
+    "portable": "hotbed_onnx.profiles.portable",
+    "cpu": "hotbed_onnx.profiles.cpu",
+}
+"""Profile → the module that emits its operators."""

@@ -1,0 +1,145 @@
+"""Run an embedding graph, hotbed's own or somebody else's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from attrs import define, frozen
+from numpy.typing import NDArray
+
+from hotbed.backends import Artifact, Loaded, LoadOptions, TokenBatch
+from hotbed.errors import ClosedError, UnsupportedModelError
+from hotbed_onnx.session import OpenSession, open_session
+
+__all__ = ["Handle", "open_model", "run"]
+
+_SENTENCE = "sentence_embedding"
+_TOKENS = "token_embeddings"
+_TOKEN_NAMES = (_TOKENS, "last_hidden_state")
+_DTYPES = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
+
+TOKEN_BUDGET = 512
+"""Padded tokens in a batch: small batches stay in the cache (docs/performance.md)."""
+
+
+@frozen(kw_only=True)
+class _Input:
+    name: str
+    dtype: type[np.generic]
+
+
+@define(kw_only=True, eq=False)
+class Handle:
+    """An open graph: which of its names mean what."""
+
+    opened: OpenSession | None
+    inputs: tuple[_Input, ...]
+    outputs: dict[str, str]
+
+    def close(self) -> None:
+        """Let go of the session."""
+        self.opened = None
+
+
+def open_model(artifact: Artifact, options: LoadOptions, *, provider: str) -> Loaded:
+    """Open an artifact's graph and work out its inputs and outputs.
+
+    Raises:
+        UnsupportedModelError: It wants inputs that an embedding model does not have, or gives
+            nothing that is an embedding.
+    """
+    opened = open_session(artifact.path, provider=provider, threads=options.threads)
+    handle = Handle(
+        opened=opened,
+        inputs=_inputs(artifact, opened),
+        outputs=_outputs(artifact, opened),
+    )
+    first = _SENTENCE if _SENTENCE in handle.outputs else _TOKENS
+    return Loaded(
+        handle=handle,
+        device=options.device,
+        provider=opened.provider,
+        dtype=options.dtype,
+        outputs=tuple(handle.outputs),
+        dimension=_width(artifact, opened, handle.outputs[first]),
+        takes_pooling_mask="pooling_mask" in opened.inputs,
+        batch_dependent=artifact.variant.storage in ("int8", "uint8", "q8"),
+        token_budget=TOKEN_BUDGET,
+        facts=(("threads", opened.threads), ("file", artifact.path.name)),
+    )
+
+
+def run(
+    handle: Handle, batch: TokenBatch, outputs: tuple[str, ...]
+) -> dict[str, NDArray[np.float32]]:
+    """Run one batch; results as float32 by hotbed's names."""
+    opened = handle.opened
+    if opened is None:
+        raise ClosedError("the session was closed")
+    feeds = {item.name: _feed(item, batch) for item in handle.inputs}
+    results = opened.session.run([handle.outputs[name] for name in outputs], feeds)
+    return {
+        name: np.asarray(value, dtype=np.float32)
+        for name, value in zip(outputs, results, strict=True)
+    }
+
+
+def _inputs(artifact: Artifact, opened: OpenSession) -> tuple[_Input, ...]:
+    known = ("input_ids", "attention_mask", "token_type_ids", "position_ids", "pooling_mask")
+    found = []
+    for name, kind in opened.inputs.items():
+        if name not in known or kind not in _DTYPES:
+            raise UnsupportedModelError(
+                f"{artifact.path.name} wants the input {name!r} ({kind}); hotbed feeds "
+                f"{', '.join(known)} as whole numbers"
+            )
+        found.append(_Input(name=name, dtype=_DTYPES[kind]))
+    return tuple(found)
+
+
+def _feed(item: _Input, batch: TokenBatch) -> NDArray[Any]:
+    match item.name:
+        case "token_type_ids":
+            return np.zeros(batch.input_ids.shape, dtype=item.dtype)
+        case "position_ids":
+            # Positions count real tokens, so that left padding shifts nothing.
+            positions = np.cumsum(batch.attention_mask, axis=1) - 1
+            return np.maximum(positions, 0).astype(item.dtype, copy=False)
+        case name:
+            value: NDArray[Any] = getattr(batch, name)
+            return value.astype(item.dtype, copy=False)
+
+
+def _outputs(artifact: Artifact, opened: OpenSession) -> dict[str, str]:
+    """hotbed's output names → the graph's: by name, then by rank, never by position alone."""
+    found = {}
+    if _SENTENCE in opened.outputs:
+        found[_SENTENCE] = _SENTENCE
+    named = [name for name in _TOKEN_NAMES if name in opened.outputs]
+    by_rank = [name for name, shape in opened.outputs.items() if len(shape) == 3]
+    if named:
+        found[_TOKENS] = named[0]
+    elif len(by_rank) == 1:
+        found[_TOKENS] = by_rank[0]
+    pooled = [name for name, shape in opened.outputs.items() if len(shape) == 2]
+    if not found and len(pooled) == 1:
+        found[_SENTENCE] = pooled[0]
+    if not found:
+        raise UnsupportedModelError(
+            f"{artifact.path.name} gives "
+            + ", ".join(f"{name} {shape}" for name, shape in opened.outputs.items())
+            + "; none is sentence_embedding, token_embeddings or last_hidden_state, and no single "
+            "one has the rank of an embedding"
+        )
+    return found
+
+
+def _width(artifact: Artifact, opened: OpenSession, name: str) -> int:
+    width = opened.outputs[name][-1]
+    if isinstance(width, int):
+        return width
+    ones = np.ones((1, 2), dtype=np.int64)
+    batch = TokenBatch(input_ids=ones, attention_mask=ones, pooling_mask=ones)
+    feeds = {item.name: _feed(item, batch) for item in _inputs(artifact, opened)}
+    return int(opened.session.run([name], feeds)[0].shape[-1])

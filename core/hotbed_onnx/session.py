@@ -1,0 +1,129 @@
+"""Open an ONNX Runtime session, and prove where it runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from hotbed.backends import cpu_quota
+from hotbed.errors import CorruptFileError, DeviceError, MissingFileError, ModelError
+
+__all__ = ["OpenSession", "open_session"]
+
+_log = logging.getLogger("hotbed.onnx")
+
+_SHARED_POOL: dict[int, int] = {}
+"""Process id → threads of ONNX Runtime's process-wide pool, once it has been sized."""
+_POOL_LOCK = threading.Lock()
+
+
+@frozen(kw_only=True, eq=False)
+class OpenSession:
+    """A session and what it declares.
+
+    Attributes:
+        session: ``onnxruntime.InferenceSession``; ``run`` may be called from several threads.
+        inputs: Declared inputs → element type, e.g. ``tensor(int64)``.
+        outputs: Declared outputs → shape.
+        provider: The execution provider that the session really uses first.
+        threads: In words: how many, and whether they are shared.
+    """
+
+    session: Any
+    inputs: dict[str, str]
+    outputs: dict[str, list[Any]]
+    provider: str
+    threads: str
+
+
+def open_session(path: Path, *, provider: str, threads: int | None) -> OpenSession:
+    """Open a model file on one execution provider.
+
+    Args:
+        path: The ``.onnx`` file.
+        provider: The provider asked for. The session is checked to use it: a runtime may fall
+            back to the CPU without a word.
+        threads: Threads of this session's own pool. None: sessions share one pool of the
+            process, as large as its CPU quota.
+
+    Raises:
+        MissingFileError, CorruptFileError: The file, or its external data, is not there or broken.
+        DeviceError: The session would run elsewhere.
+    """
+    import onnxruntime
+
+    if not path.is_file():
+        raise MissingFileError(f"{path} is missing")
+    if path.stat().st_size == 0:
+        raise CorruptFileError(f"{path} is empty; convert or download it again")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors; warnings about folded initialisers help nobody
+    words = _set_threads(options, threads)
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
+    except Exception as error:
+        # onnxruntime raises its own classes without a common base.
+        raise _in_our_words(path, error) from error
+    used = session.get_providers()
+    if used[0] != provider:
+        raise DeviceError(
+            f"{path.name}: {provider} was asked for, and the session runs on {', '.join(used)}; "
+            f"this onnxruntime offers {', '.join(onnxruntime.get_available_providers())}"
+        )
+    return OpenSession(
+        session=session,
+        inputs={item.name: item.type for item in session.get_inputs()},
+        outputs={item.name: list(item.shape) for item in session.get_outputs()},
+        provider=used[0],
+        threads=words,
+    )
+
+
+def _set_threads(options: Any, threads: int | None) -> str:
+    if threads is not None:
+        options.intra_op_num_threads = threads
+        return f"{threads} of its own"
+    shared = _shared_pool()
+    if shared is None:
+        options.intra_op_num_threads = cpu_quota()
+        return f"{cpu_quota()} of its own"
+    options.use_per_session_threads = False
+    return f"{shared}, shared by the process"
+
+
+def _shared_pool() -> int | None:
+    """Size the process-wide pool once. None in a forked child, where its threads are gone."""
+    import onnxruntime
+
+    with _POOL_LOCK:
+        if not _SHARED_POOL:
+            size = cpu_quota()
+            try:
+                onnxruntime.set_global_thread_pool_sizes(size, 1)
+            except Exception as error:
+                # Somebody in this process made sessions first; ours get their own threads.
+                _log.info("no shared thread pool: %s", error)
+                _SHARED_POOL[-1] = size
+            else:
+                _SHARED_POOL[os.getpid()] = size
+        return _SHARED_POOL.get(os.getpid())
+
+
+def _in_our_words(path: Path, error: Exception) -> ModelError:
+    text = str(error).strip().splitlines()[0]
+    lowered = text.lower()
+    if "external data" in lowered or "escapes" in lowered or "_data" in lowered:
+        return ModelError(
+            f"{path}: its external data cannot be used: {text}. The data must lie beside the file"
+        )
+    return CorruptFileError(
+        f"{path} ({path.stat().st_size:,} bytes) cannot be opened by onnxruntime: {text}"
+    )
+
+
