@@ -45,7 +45,11 @@ def probe_runtime(manifest: Manifest, provider: str) -> Probe:
     if provider not in offered:
         reason = f"{named} is installed and offers {', '.join(offered)}, not {provider}"
         return Probe(ok=False, reason=reason, fix=fix)
-    if len(wheels) > 1:
-        named += " (two wheels of one module: `hotbed doctor` tells the fix)"
     missing = probe_needs(manifest)
-    return Probe(ok=True, reason=named) if missing.ok else missing
+    if not missing.ok:
+        return missing
+    if len(wheels) > 1:
+        live = f"live is {onnxruntime.__version__}, which offers {', '.join(offered)}"
+        reason = f"two wheels of one module are installed, {named}; {live}"
+        return Probe(ok=True, reason=reason, fix=fix)
+    return Probe(ok=True, reason=named)

@@ -1,0 +1,125 @@
+"""``hotbed convert``: a model folder that runs without PyTorch."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import uuid
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hotbed.backends.selection import Request
+from hotbed.backends.values import ConvertTarget
+from hotbed.cli.console import errors, megabytes, out, print_json
+from hotbed.cli.parameters import (
+    BackendOption,
+    JsonOption,
+    LocalOption,
+    ModelArgument,
+    RevisionOption,
+)
+from hotbed.conversion import Converted, convert_into
+from hotbed.errors import NoBackendError, UsageError
+from hotbed.loading import default_house
+
+__all__ = ["convert"]
+
+_STEMS = {"portable": "model"}
+
+
+def convert(
+    model: ModelArgument,
+    output: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
+    profile: Annotated[
+        str, typer.Option(help="portable runs everywhere; cpu is tuned for ONNX Runtime.")
+    ] = "portable",
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing folder.")] = False,
+    revision: RevisionOption = None,
+    backend: BackendOption = None,
+    local_files_only: LocalOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Convert a model to ONNX without PyTorch: a whole folder, ready to load."""
+    started = time.perf_counter()
+    _refuse_existing(output, force)
+    house = default_house()
+    located = house.locate(model, revision=revision, local_files_only=local_files_only)
+    folder = house.read(located)
+    decision = house.decide(Request(action="convert", backend=backend), folder)
+    chosen = decision.chosen
+    if chosen is None or chosen.route is None:
+        raise NoBackendError(f"nothing here can convert this:\n{decision.explain()}")
+    if profile not in chosen.route.capability.profiles:
+        profiles = ", ".join(chosen.route.capability.profiles)
+        raise UsageError(f"--profile {profile}: {chosen.backend} writes {profiles}")
+    heads = [f"{path}/model.safetensors" for path in folder.pipeline.head_paths]
+    located.fetch([chosen.route.variant.file, *heads])
+    target = ConvertTarget(profile=profile, stem=_STEMS.get(profile, f"model_{profile}"))
+    engine = house.engine(chosen.backend)
+    with errors.status(f"Converting {folder.name} …"), _replacing(output) as place:
+        converted = convert_into(engine, folder, target, place)
+    _report(converted, output, chosen.backend, profile, time.perf_counter() - started, as_json)
+
+
+def _refuse_existing(output: Path, force: bool) -> None:
+    if not output.exists():
+        return
+    if not force:
+        raise UsageError(f"{output} exists; --force replaces it")
+    if not output.is_dir() or (any(output.iterdir()) and not (output / "config.json").exists()):
+        raise UsageError(f"{output} is not a model folder; --force replaces only such")
+
+
+class _replacing:  # noqa: N801 - reads as a statement where it is used
+    """Give a free path beside ``output``, and put what was made there in its place at the end."""
+
+    def __init__(self, output: Path) -> None:
+        self._output = output
+        self._place = output.with_name(f"{output.name}.{uuid.uuid4().hex[:8]}.new")
+
+    def __enter__(self) -> Path:
+        return self._place
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        if error is not None:
+            return
+        old = self._place.with_suffix(".old")
+        if self._output.exists():
+            self._output.rename(old)
+        self._place.rename(self._output)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _report(
+    converted: Converted,
+    output: Path,
+    backend: str,
+    profile: str,
+    seconds: float,
+    as_json: bool,
+) -> None:
+    sizes = {
+        file.relative_to(output).as_posix(): file.stat().st_size
+        for file in sorted(output.rglob("*.onnx*"))
+    }
+    if as_json:
+        print_json(
+            {
+                "folder": str(output),
+                "backend": backend,
+                "profile": profile,
+                "files": sizes,
+                "seconds": round(seconds, 3),
+            }
+        )
+        return
+    for name, size in sizes.items():
+        out.print(f"{output / name}  {megabytes(size)}", markup=False)
+    count = len(converted.variants)
+    out.print(
+        f"{count} file{'s' * (count != 1)} of profile {profile}, converted by {backend} "
+        f"in {seconds:.1f} s; load it with hotbed.load({str(output)!r})",
+        markup=False,
+    )

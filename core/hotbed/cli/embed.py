@@ -1,0 +1,151 @@
+"""``hotbed embed``: texts in, vectors out, in bounded memory."""
+
+from __future__ import annotations
+
+import collections
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from hotbed.cli.console import errors, out, plain_table
+from hotbed.cli.parameters import (
+    DEFAULT_MODEL,
+    BackendOption,
+    DeviceOption,
+    DtypeOption,
+    LocalOption,
+    ModelOption,
+    RevisionOption,
+    ThreadsOption,
+)
+from hotbed.cli.texts import Record, read_records
+from hotbed.cli.vectors import open_writer
+from hotbed.errors import UsageError
+from hotbed.inference.embedder import Embedder
+from hotbed.loading import load
+
+__all__ = ["embed"]
+
+
+def embed(
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts to embed.")] = None,
+    model: ModelOption = DEFAULT_MODEL,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--input", "-i", help="A .txt file (a text a line), a .jsonl file, or - for lines."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="A .npy or .jsonl file; else JSON lines are printed."),
+    ] = None,
+    field: Annotated[str, typer.Option(help="The field of a .jsonl file with the text.")] = "text",
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
+    query: Annotated[bool, typer.Option("--query", help="Use the prompt for queries.")] = False,
+    document: Annotated[
+        bool, typer.Option("--document", help="Use the prompt for documents.")
+    ] = False,
+    prompt_name: Annotated[str | None, typer.Option(help="Use this prompt of the model.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="Put this in front of each text.")] = None,
+    normalize: Annotated[bool, typer.Option("--normalize", help="Scale to length 1.")] = False,
+    truncate_dim: Annotated[int | None, typer.Option(help="Keep so many dimensions.")] = None,
+    precision: Annotated[
+        str, typer.Option(help="float32, int8, uint8, binary, ubinary.")
+    ] = "float32",
+    ranges: Annotated[
+        Path | None, typer.Option(help="A .npy file, (2, dimensions), for int8 and uint8.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Texts in a batch.", show_default="by tokens")
+    ] = None,
+    max_seq_length: Annotated[int | None, typer.Option(help="Tokens kept of a text.")] = None,
+    revision: RevisionOption = None,
+    backend: BackendOption = None,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = None,
+    threads: ThreadsOption = None,
+    local_files_only: LocalOption = False,
+) -> None:
+    """Embed texts from the command line, a file, or standard input."""
+    if query and document:
+        raise UsageError("--query and --document: choose one")
+    if source is None and not texts and not sys.stdin.isatty():
+        source = Path("-")
+    if (source is None) == (not texts):
+        raise UsageError("give texts as arguments, or --input FILE (- for standard input)")
+    records = read_records(source, texts or [], field)
+    options: dict[str, Any] = {
+        "prompt_name": prompt_name,
+        "prompt": prompt,
+        "normalize_embeddings": normalize,
+        "truncate_dim": truncate_dim,
+        "precision": precision,
+        "batch_size": batch_size,
+        "ranges": _read_ranges(ranges),
+        "show_progress_bar": source is not None and sys.stderr.isatty(),
+    }
+    # The output is refused before a model is fetched and a long run begins.
+    with open_writer(output, force=force) as writer:
+        embedder = load(
+            model,
+            backend=backend,
+            device=device,
+            dtype=dtype,
+            revision=revision,
+            threads=threads,
+            max_seq_length=max_seq_length,
+            local_files_only=local_files_only,
+        )
+        encode = embedder.encode_query if query else embedder.encode
+        encode = embedder.encode_document if document else encode
+        if output is None and sys.stdout.isatty():
+            _show(embedder, records, field, encode, options)
+            return
+        count = 0
+        for record, vector in _paired(records, field, encode, options):
+            writer.write(record, vector)
+            count += 1
+    if output is not None:
+        errors.print(f"{count} × {embedder.get_embedding_dimension()} → {output}", markup=False)
+
+
+def _paired(
+    records: Iterator[Record], field: str, encode: Any, options: dict[str, Any]
+) -> Iterator[tuple[Record, Any]]:
+    """Each record with its vector; the encoder reads ahead by its window, and no further."""
+    waiting: collections.deque[Record] = collections.deque()
+
+    def texts() -> Iterator[str]:
+        for record in records:
+            waiting.append(record)
+            yield record[field]
+
+    for vector in encode(texts(), **options):
+        yield waiting.popleft(), vector
+
+
+def _show(
+    embedder: Embedder, records: Iterator[Record], field: str, encode: Any, options: dict[str, Any]
+) -> None:
+    """For a person at a terminal: the first numbers of each vector."""
+    table = plain_table("text", "vector", "length")
+    for record, vector in _paired(records, field, encode, options):
+        numbers = " ".join(f"{value: .4f}" for value in vector[:4].tolist())
+        length = f"{np.linalg.norm(vector.astype(np.float32)):.4f}"
+        table.add_row(record[field], f"{numbers} … ({len(vector)})", length)
+    out.print(table)
+    out.print(f"\n{embedder!r}", markup=False, style="dim")
+
+
+def _read_ranges(path: Path | None) -> Any:
+    if path is None:
+        return None
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--ranges {path} cannot be read as .npy: {error}") from error

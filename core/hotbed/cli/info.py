@@ -1,0 +1,108 @@
+"""``hotbed info``: what is in a model folder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hotbed.cli.console import megabytes, out, plain_table, print_json
+from hotbed.cli.parameters import JsonOption, LocalOption, ModelArgument, RevisionOption
+from hotbed.loading import default_house
+from hotbed.models.digests import combine
+from hotbed.models.folder import ModelFolder
+from hotbed.models.modules import Dense
+
+__all__ = ["info"]
+
+
+def info(
+    model: ModelArgument,
+    revision: RevisionOption = None,
+    local_files_only: LocalOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a model's modules, prompts, runnable files and digests."""
+    house = default_house()
+    located = house.locate(model, revision=revision, local_files_only=local_files_only)
+    folder = house.read(located)
+    present = sorted(name for name in folder.files if (folder.path / name).is_file())
+    digests = house.cache.digests.files([folder.path / name for name in present])
+    named = {name: digests[folder.path / name] for name in present}
+    facts = _facts(folder, located.origin, named)
+    if as_json:
+        print_json(facts)
+        return
+    _show(facts)
+
+
+def _facts(folder: ModelFolder, origin: str, digests: dict[str, str]) -> dict[str, Any]:
+    pipeline = folder.pipeline
+    hidden = folder.config.get("hidden_size")
+    return {
+        "model": folder.name,
+        "origin": origin,
+        "path": str(folder.path),
+        "model_type": folder.family,
+        "modules": list(pipeline.names),
+        "pooling": list(pipeline.pooling.modes),
+        "include_prompt": pipeline.pooling.include_prompt,
+        "dense": [
+            f"{head.in_features} → {head.out_features}, {head.activation}"
+            for head in pipeline.heads
+            if isinstance(head, Dense)
+        ],
+        "dimension": pipeline.dimension(hidden) if isinstance(hidden, int) else None,
+        "max_seq_length": folder.max_seq_length,
+        "do_lower_case": folder.do_lower_case,
+        "padding_side": folder.padding_side,
+        "similarity_fn_name": folder.similarity_fn_name,
+        "truncate_dim": folder.truncate_dim,
+        "prompts": folder.saved.get("prompts") or {},
+        "default_prompt_name": folder.saved.get("default_prompt_name"),
+        "variants": [
+            {
+                "file": variant.file,
+                "format": variant.format,
+                "storage": variant.storage,
+                "profile": variant.profile,
+                "note": variant.note,
+                "bytes": _size(folder, variant.file),
+                "sha256": digests.get(variant.file),
+            }
+            for variant in folder.variants
+        ],
+        "digest": combine(digests.items()),
+        "files": digests,
+    }
+
+
+def _size(folder: ModelFolder, file: str) -> int | None:
+    path = folder.path / file
+    return path.stat().st_size if path.is_file() else None
+
+
+def _show(facts: dict[str, Any]) -> None:
+    table = plain_table("", "")
+    table.show_header = False
+    for name in ("model", "origin", "path", "model_type"):
+        table.add_row(name, str(facts[name]))
+    table.add_row("modules", " → ".join(facts["modules"]))
+    pooling = " + ".join(facts["pooling"])
+    table.add_row("pooling", pooling + ("" if facts["include_prompt"] else ", without the prompt"))
+    for line in facts["dense"]:
+        table.add_row("dense", line)
+    for name in ("dimension", "max_seq_length", "padding_side", "similarity_fn_name"):
+        table.add_row(name, "not stated" if facts[name] is None else str(facts[name]))
+    for name, text in facts["prompts"].items():
+        default = "  (default)" if name == facts["default_prompt_name"] else ""
+        table.add_row(f"prompt {name}", f"{text!r}{default}")
+    table.add_row("digest", facts["digest"])
+    out.print(table)
+    out.print()
+    files = plain_table("runnable file", "format", "storage", "profile", "size", "sha256", "")
+    for item in facts["variants"]:
+        size = "not fetched" if item["bytes"] is None else megabytes(item["bytes"])
+        digest = (item["sha256"] or "")[:16]
+        files.add_row(
+            item["file"], item["format"], item["storage"], item["profile"], size, digest, item["note"]
+        )
+    out.print(files)
