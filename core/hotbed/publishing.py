@@ -17,7 +17,7 @@ STAGE_PREFIX = ".staging-"
 
 @contextlib.contextmanager
 def staging(target: Path) -> Iterator[Path]:
-    """Give an empty folder beside ``target``; at the end it becomes ``target``, whole or not at all.
+    """Give an empty folder beside ``target``; at the end it becomes ``target``, whole or never.
 
     Everything is on disk before the rename, so a power cut leaves no half folder either. Where
     another process published the same target first, its folder stays and this one is removed.

@@ -1,4 +1,4 @@
-"""One settings object. What is nearer wins: call > ``HOTBED_*`` > project file > user file > default.
+"""One settings object; the nearer wins: call > ``HOTBED_*`` > project file > user file > default.
 
 The project file is the nearest ``hotbed.toml`` at or above the current folder; the user file is
 ``config.toml`` in the user's configuration folder. Both hold the same keys as ``Settings``.
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
+from attrs.converters import optional
 
 from hotbed.errors import SettingsError
 
@@ -49,7 +50,7 @@ class Settings:
     """
 
     home: Path = field(factory=_default_home, converter=Path)
-    backends: tuple[str, ...] | None = None
+    backends: tuple[str, ...] | None = field(default=None, converter=optional(_tuple))
     blocked: tuple[str, ...] = field(default=(), converter=_tuple)
     priority: tuple[str, ...] = field(default=(), converter=_tuple)
     devices: tuple[str, ...] = field(default=("cuda", "cpu"), converter=_tuple)
@@ -62,9 +63,7 @@ def user_file() -> Path:
     return user_config_path("hotbed", appauthor=False) / "config.toml"
 
 
-def load_settings(
-    environ: Mapping[str, str] | None = None, folder: Path | None = None
-) -> Settings:
+def load_settings(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
     """Read the settings that hold here.
 
     Args:
@@ -139,5 +138,5 @@ def _validate(values: dict[str, Any], origin: dict[str, str]) -> Settings:
         raise SettingsError(
             "the settings cannot be used:\n  " + "\n  ".join(lines) + f"\nknown keys: {known}"
         ) from None
-    given = checked.model_dump(exclude_unset=True)
-    return Settings(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
+    given: dict[str, Any] = checked.model_dump(exclude_unset=True)
+    return Settings(**given)

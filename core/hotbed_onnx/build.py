@@ -16,6 +16,7 @@ from hotbed_onnx.profiles import emitter
 
 __all__ = ["build_model"]
 
+
 def build_model(folder: ModelFolder, path: Path, *, profile: str) -> None:
     """Write the folder's model as ONNX.
 

@@ -71,7 +71,9 @@ class Graph:
         self, kind: str, *inputs: str, domain: str = "", out: str = "", **attributes: Any
     ) -> str:
         """Add a node with one output and give that output's name."""
-        return self.ops(kind, *inputs, domain=domain, names=(out or self._fresh(kind),), **attributes)[0]
+        return self.ops(
+            kind, *inputs, domain=domain, names=(out or self._fresh(kind),), **attributes
+        )[0]
 
     def ops(
         self, kind: str, *inputs: str, domain: str = "", names: tuple[str, ...], **attributes: Any
@@ -168,7 +170,7 @@ def _inline(tensor: Tensor) -> Any:
 
 
 def _write_external(graph: Graph, path: Path) -> list[Any]:
-    """Stream large tensors into ``path``; small ones stay inside, where shape inference sees them."""
+    """Stream large tensors into ``path``; small ones stay inside, for shape inference."""
     from onnx import TensorProto
 
     protos = []

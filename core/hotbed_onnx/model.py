@@ -17,7 +17,7 @@ __all__ = ["Handle", "open_model", "run"]
 _SENTENCE = "sentence_embedding"
 _TOKENS = "token_embeddings"
 _TOKEN_NAMES = (_TOKENS, "last_hidden_state")
-_DTYPES = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
+_DTYPES: dict[str, type[np.generic]] = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 
 TOKEN_BUDGET = 512
 """Padded tokens in a batch: small batches stay in the cache (docs/performance.md)."""

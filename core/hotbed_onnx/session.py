@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,5 +124,3 @@ def _in_our_words(path: Path, error: Exception) -> ModelError:
     return CorruptFileError(
         f"{path} ({path.stat().st_size:,} bytes) cannot be opened by onnxruntime: {text}"
     )
-
-

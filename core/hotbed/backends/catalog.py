@@ -179,9 +179,7 @@ class Catalog:
 
     def _judge(self, entry_point: EntryPoint, everyone: list[EntryPoint]) -> Found:
         dist, version = _dist(entry_point)
-        found = Found(
-            name=entry_point.name, dist=dist, version=version, value=entry_point.value
-        )
+        found = Found(name=entry_point.name, dist=dist, version=version, value=entry_point.value)
         rivals = sorted(
             {_dist(o)[0] for o in everyone if o.name == entry_point.name and o is not entry_point}
         )

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from attrs import field, frozen, validators
 
-__all__ = ["ACTIONS", "DTYPES", "HOOK_API", "SUPPORTED_HOOK_APIS", "Capability", "Manifest", "dtype_name"]
+__all__ = [
+    "ACTIONS",
+    "DTYPES",
+    "HOOK_API",
+    "SUPPORTED_HOOK_APIS",
+    "Capability",
+    "Manifest",
+    "dtype_name",
+]
 
 HOOK_API = 1
 """The hook API that this hotbed speaks. An integer, because comparing package versions lies."""
@@ -86,6 +96,10 @@ class Capability:
     priority: int = 0
 
 
+def _capabilities(value: Iterable[Capability]) -> tuple[Capability, ...]:
+    return tuple(value)
+
+
 @frozen(kw_only=True)
 class Manifest:
     """What a backend module holds under the name ``HOTBED``.
@@ -106,7 +120,7 @@ class Manifest:
     name: str
     summary: str = ""
     hook_api: int = HOOK_API
-    capabilities: tuple[Capability, ...] = field(converter=tuple)
+    capabilities: tuple[Capability, ...] = field(converter=_capabilities)
     needs: tuple[str, ...] = field(converter=_names, default=())
     extra: str = ""
     url: str = ""

@@ -297,7 +297,8 @@ def _judge(
         for route in _routes(capability, model, everyone, request.action)
     ]
     if not routes:
-        return [], _verdict(backend, Stage.FORMAT, _no_format(manifest.capabilities, request, model))
+        reason = _no_format(manifest.capabilities, request, model)
+        return [], _verdict(backend, Stage.FORMAT, reason)
     for stage, narrow in (
         (Stage.FAMILY, _family),
         (Stage.DEVICE, _device),
@@ -327,7 +328,8 @@ def _out_before_routes(backend: Found, request: Request) -> Verdict | None:
     if manifest.hook_api not in SUPPORTED_HOOK_APIS:
         spoken = ", ".join(map(str, sorted(SUPPORTED_HOOK_APIS)))
         reason = f"written for {manifest.hook_api}, this hotbed speaks {spoken}"
-        fix = f"pip install -U {backend.dist if manifest.hook_api < min(SUPPORTED_HOOK_APIS) else 'hotbed'}"
+        older = manifest.hook_api < min(SUPPORTED_HOOK_APIS)
+        fix = f"pip install -U {backend.dist if older else 'hotbed'}"
         return _verdict(backend, Stage.HOOK_API, reason, fix)
     if request.backend is not None and backend.name != request.backend:
         return _verdict(backend, Stage.NAMED, f"backend={request.backend!r} was named")
@@ -405,7 +407,8 @@ def _family(routes: list[Route], request: Request, model: Model, rules: Rules) -
         reason += f" ({', '.join(known)})"
     converters = sorted({route.converter for route in routes if route.converter})
     if converters:
-        reason = f"no converter here knows model_type {model.family!r} (asked: {', '.join(converters)})"
+        asked = ", ".join(converters)
+        reason = f"no converter here knows model_type {model.family!r} (asked: {asked})"
     return [route for route in routes if route.knows_family], reason
 
 
@@ -436,7 +439,8 @@ def _dtype(routes: list[Route], request: Request, model: Model, rules: Rules) ->
     if asked is not None and asked not in offered:
         return survivors, f"asked for {asked}; it computes in {', '.join(offered)}"
     stored = ", ".join(f"{v.file} ({v.storage})" for v in model.variants)
-    return survivors, f"no file it can run is stored so that {asked or 'it'} serves; there is {stored}"
+    serves = asked or "the stored arithmetic"
+    return survivors, f"no file it can run is stored so that {serves} is served; there is {stored}"
 
 
 def _default_dtype(route: Route) -> str:

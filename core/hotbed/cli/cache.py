@@ -67,9 +67,7 @@ def prune(
     """Remove converted graphs; the next load makes them again. Sources are kept."""
     if (older_than is None) != everything:
         raise UsageError("say which graphs: --older-than DAYS, or --all")
-    removed, stages = default_house().cache.prune(
-        None if older_than is None else older_than * _DAY
-    )
+    removed, stages = default_house().cache.prune(None if older_than is None else older_than * _DAY)
     freed = sum(entry.nbytes for entry in removed)
     if as_json:
         paths = [str(entry.path) for entry in removed]

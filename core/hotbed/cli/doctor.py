@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -31,7 +32,7 @@ def doctor(as_json: JsonOption = False) -> None:
         "platform": f"{platform.system()} {platform.machine()}",
         "cpus": {"may be used": cpu_quota(), "on the host": os.cpu_count()},
         "home": str(home),
-        "home_writable": _writable(str(home)),
+        "home_writable": _writable(home.absolute()),
         "packages": _packages(),
         "backends": rows,
         "sources": [
@@ -61,10 +62,9 @@ def _packages() -> dict[str, str]:
     return found
 
 
-def _writable(path: str) -> bool:
-    while not os.path.exists(path):
-        path = os.path.dirname(path)
-    return os.access(path, os.W_OK)
+def _writable(path: Path) -> bool:
+    existing = next(place for place in (path, *path.parents) if place.exists())
+    return os.access(existing, os.W_OK)
 
 
 def _problems(facts: dict[str, Any]) -> list[str]:

@@ -103,6 +103,9 @@ def _show(facts: dict[str, Any]) -> None:
         size = "not fetched" if item["bytes"] is None else megabytes(item["bytes"])
         digest = (item["sha256"] or "")[:16]
         files.add_row(
-            item["file"], item["format"], item["storage"], item["profile"], size, digest, item["note"]
+            *(item[key] for key in ("file", "format", "storage", "profile")),
+            size,
+            digest,
+            item["note"],
         )
     out.print(files)

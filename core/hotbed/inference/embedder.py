@@ -8,7 +8,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Literal, overload
+from typing import Any
 
 import numpy as np
 from attrs import evolve
@@ -135,34 +135,6 @@ class Embedder:
         return self._open().tokenizer.unlimited().encode(rows).counts
 
     # --- encode ------------------------------------------------------------------------------
-
-    @overload
-    def encode(
-        self,
-        inputs: str | Sequence[str],
-        prompt_name: str | None = ...,
-        prompt: str | None = ...,
-        batch_size: int | None = ...,
-        show_progress_bar: bool | None = ...,
-        output_value: Literal["sentence_embedding"] = ...,
-        precision: str = ...,
-        convert_to_numpy: Literal[True] = ...,
-        **options: Any,
-    ) -> NDArray[Any]: ...
-
-    @overload
-    def encode(
-        self,
-        inputs: str | Iterable[str],
-        prompt_name: str | None = ...,
-        prompt: str | None = ...,
-        batch_size: int | None = ...,
-        show_progress_bar: bool | None = ...,
-        output_value: str | None = ...,
-        precision: str = ...,
-        convert_to_numpy: bool = ...,
-        **options: Any,
-    ) -> Any: ...
 
     def encode(
         self,
@@ -341,7 +313,8 @@ class Embedder:
         if options.output_value != SENTENCES:
             return [row for part in parts for row in part]
         if not parts:
-            parts = [finish(np.empty((0, runner.dimension), np.float32), options.truncate_dim, False)]
+            nothing = np.empty((0, runner.dimension), np.float32)
+            parts = [finish(nothing, options.truncate_dim, options.normalize)]
         vectors = parts[0] if len(parts) == 1 else np.concatenate(parts)
         return options.quantize(vectors)
 
@@ -404,5 +377,6 @@ def _texts(texts: Iterable[str], start: int = 0) -> list[str]:
     rows = texts if isinstance(texts, list) else list(texts)
     for index, text in enumerate(rows, start):
         if not isinstance(text, str):
-            raise UsageError(f"inputs[{index}] is {type(text).__name__}, not a string: {text!r:.60}")
+            shown = f"{text!r:.60}"
+            raise UsageError(f"inputs[{index}] is {type(text).__name__}, not a string: {shown}")
     return rows

@@ -1,4 +1,4 @@
-"""Scores between vectors; larger is nearer, so distances are negated, as in sentence-transformers."""
+"""Scores between vectors; larger is nearer, so distances are negated."""
 
 from __future__ import annotations
 

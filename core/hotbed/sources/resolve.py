@@ -72,10 +72,8 @@ def resolve(reference: Reference, catalog: Catalog | None = None) -> Located:
     Raises:
         SourceError: The source does not have it, or cannot be reached, or there is no such source.
     """
-    pinned = (None, default_model.REVISION)
-    if (reference.scheme, reference.name) == ("hf", default_model.HUB_NAME):
-        if reference.revision in pinned:
-            return default_model.locate(reference)
+    if default_model.is_meant(reference):
+        return default_model.locate(reference)
     catalog = catalog or Catalog(SOURCES)
     try:
         source = catalog.get(reference.scheme).plugin

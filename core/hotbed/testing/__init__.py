@@ -1,4 +1,4 @@
-"""Small real models, and the suite that a backend's embedding must pass."""
+"""Small real models, and the suite that a backend's embedding must pass (``testing.embed``)."""
 
 from __future__ import annotations
 

@@ -225,7 +225,8 @@ def _write_head(folder: Path, head: str, width: int, dense: dict[str, Any], seed
         _write(folder / "config.json", {"dropout": 0.1})
     if head == "LayerNorm":
         _write(folder / "config.json", {"dimension": width})
-        save_file({"norm.weight": 1 + draw(width), "norm.bias": draw(width)}, folder / "model.safetensors")
+        norm = {"norm.weight": 1 + draw(width), "norm.bias": draw(width)}
+        save_file(norm, folder / "model.safetensors")
     if head != "Dense":
         return width
     settings = {"in_features": width, "out_features": 24, "bias": True, **dense}

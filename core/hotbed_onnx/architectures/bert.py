@@ -22,6 +22,15 @@ __all__ = ["BertConfig", "BertTensors", "encode"]
 
 Floats = NDArray[np.float32]
 
+_SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+)
+
 
 @frozen(kw_only=True)
 class BertConfig:
@@ -45,9 +54,7 @@ class BertConfig:
             CorruptFileError: A size is missing or does not fit the others.
             UnsupportedModelError: The model is of a kind that this file does not describe.
         """
-        keys = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
-        keys += ("intermediate_size", "max_position_embeddings")
-        missing = [key for key in keys if not isinstance(config.get(key), int)]
+        missing = [key for key in _SIZES if not isinstance(config.get(key), int)]
         if missing:
             raise CorruptFileError(f"config.json lacks {', '.join(missing)} (whole numbers)")
         kind = config.get("position_embedding_type", "absolute")
@@ -148,9 +155,7 @@ def _embed(graph: Graph, emit: Emitter, tensors: BertTensors, shape: BertConfig,
         )
         if not shape.types:
             return position
-        kinds = tensors.read(
-            "embeddings.token_type_embeddings.weight", (shape.types, shape.hidden)
-        )
+        kinds = tensors.read("embeddings.token_type_embeddings.weight", (shape.types, shape.hidden))
         return position + kinds[0]
 
     position = graph.weight(
@@ -189,9 +194,11 @@ def _layer(
     packed_kernel = graph.weight(
         f"{prefix}attention.qkv.kernel",
         (hidden, 3 * hidden),
-        lambda: np.concatenate(
-            [tensors.read(f"{name}.weight", (hidden, hidden)) for name in projections]
-        ).T,
+        lambda: (
+            np.concatenate(
+                [tensors.read(f"{name}.weight", (hidden, hidden)) for name in projections]
+            ).T
+        ),
     )
     packed_bias = graph.weight(
         f"{prefix}attention.qkv.bias",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ class _Tensors:
     """Tensors by their present-day names, as float64."""
 
     def __init__(self, path: Path) -> None:
-        self._file = safe_open(path, framework="np")
+        opened: Any = safe_open(path, framework="np")
+        self._file = opened
         self._names = {self._modern(name): name for name in self._file.keys()}  # noqa: SIM118
 
     @staticmethod
@@ -86,7 +88,7 @@ def _join(x: Doubles) -> Doubles:
     return x.transpose(0, 2, 1, 3).reshape(batch, tokens, heads * size)
 
 
-_ACTIVATIONS = {
+_ACTIVATIONS: dict[str, Callable[[Doubles], Doubles]] = {
     "gelu": lambda x: x * 0.5 * (1 + erf(x / np.sqrt(2))),
     "gelu_new": lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
     "relu": lambda x: np.maximum(x, 0),

@@ -26,7 +26,9 @@ def _gelu_tanh(graph: Graph, x: str) -> str:
     """½x(1 + tanh(√(2/π)(x + 0.044715x³))); Hendrycks & Gimpel 2016, arXiv:1606.08415."""
     cube = graph.op("Mul", graph.op("Mul", x, x), x)
     cube = graph.op("Mul", cube, graph.constant(0.044715, "float32"))
-    inner = graph.op("Mul", graph.op("Add", x, cube), graph.constant(math.sqrt(2 / math.pi), "float32"))
+    inner = graph.op(
+        "Mul", graph.op("Add", x, cube), graph.constant(math.sqrt(2 / math.pi), "float32")
+    )
     gate = graph.op("Add", graph.op("Tanh", inner), graph.constant(1.0, "float32"))
     return graph.op("Mul", graph.op("Mul", x, gate), graph.constant(0.5, "float32"))
 

@@ -38,7 +38,9 @@ class _Cpu:
         self, graph: Graph, packed: str, bias: str, mask: str, heads: int, head_size: int
     ) -> str:
         label = packed.rpartition("/")[2]
-        parts = graph.ops("Split", packed, names=tuple(f"{label}_{part}" for part in "qkv"), axis=-1)
+        parts = graph.ops(
+            "Split", packed, names=tuple(f"{label}_{part}" for part in "qkv"), axis=-1
+        )
         return graph.op(
             "MultiHeadAttention",
             *parts,
