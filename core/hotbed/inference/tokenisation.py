@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from hotbed.backends.values import TokenBatch
 from hotbed.errors import CorruptFileError, MissingFileError, UsageError
+from hotbed.inference.bert_normaliser import follow_configuration
 from hotbed.models.folder import ModelFolder
 from hotbed.models.layout import TOKENIZER
 
@@ -70,13 +71,15 @@ class Tokenizer:
         path = folder.root / TOKENIZER
         backend = _read(path)
         limit = max_seq_length if max_seq_length is not None else folder.max_seq_length
-        padding = backend.padding or {}
+        padding, truncation = backend.padding or {}, backend.truncation or {}
         backend.no_padding()
         backend.no_truncation()
         if limit is not None:
             if limit < 1:
                 raise UsageError(f"max_seq_length={limit} is not a positive number of tokens")
-            backend.enable_truncation(max_length=int(limit))
+            side = folder.tokenizer_config.get("truncation_side") or truncation.get("direction")
+            backend.enable_truncation(max_length=int(limit), direction=side or "right")
+        follow_configuration(backend, folder.tokenizer_config, folder.family)
         if folder.do_lower_case:
             _lower_case(backend)
         added = backend.get_added_tokens_decoder()
@@ -85,7 +88,7 @@ class Tokenizer:
             backend=backend,
             max_seq_length=limit,
             pad_id=int(pad if pad is not None else padding.get("pad_id", 0)),
-            left=folder.padding_side == "left",
+            left=(folder.padding_side or padding.get("direction")) == "left",
             special_ids=frozenset(i for i, token in added.items() if token.special),
         )
 

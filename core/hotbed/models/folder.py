@@ -13,14 +13,10 @@ from hotbed.errors import CorruptFileError, MissingFileError, UnsupportedModelEr
 from hotbed.models import layout
 from hotbed.models.jsonfile import read_object
 from hotbed.models.modules import Pipeline, read_pipeline
+from hotbed.models.transformer import read_transformer
 from hotbed.models.weights import stored_dtype
 
 __all__ = ["ModelFolder", "list_files", "read_folder"]
-
-# Families that number positions from pad_token_id + 1: 514 position embeddings hold 512 tokens.
-_OFFSET_FAMILIES = ("roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl")
-_NO_LIMIT = 10**9
-"""transformers writes 1e30 for "no limit"."""
 
 
 @frozen(kw_only=True)
@@ -36,7 +32,7 @@ class ModelFolder:
         saved: ``config_sentence_transformers.json``.
         max_seq_length: Tokens kept of a text; None where nothing limits them.
         do_lower_case: Whether texts are lower-cased before the tokenizer's own normaliser.
-        padding_side: ``right`` or ``left``.
+        tokenizer_config: What the folder tells its tokenizer besides ``tokenizer.json``.
     """
 
     path: Path
@@ -47,12 +43,17 @@ class ModelFolder:
     saved: dict[str, Any]
     max_seq_length: int | None
     do_lower_case: bool
-    padding_side: str
+    tokenizer_config: dict[str, Any]
 
     @property
     def family(self) -> str:
         """``config.model_type``, which decides what builds and runs the model."""
         return str(self.config.get("model_type", ""))
+
+    @property
+    def padding_side(self) -> str | None:
+        """``right`` or ``left``; None where only ``tokenizer.json`` may say."""
+        return self.tokenizer_config.get("padding_side")
 
     @property
     def root(self) -> Path:
@@ -118,8 +119,9 @@ def read_folder(
     config = read_object(root / layout.CONFIG)
     if not config.get("model_type"):
         raise CorruptFileError(f"{root / layout.CONFIG} has no model_type; it names the family")
-    own = _transformer_config(root)
-    tokenizer_config = read_object(root / layout.TOKENIZER_CONFIG, required=False)
+    # As in sentence-transformers, only modules.json makes a folder more than a bare transformer.
+    is_module = (path / layout.MODULES).exists()
+    settings = read_transformer(root, config, is_module=is_module)
     saved = read_object(path / layout.SENTENCE_CONFIG, required=False)
     kind = saved.get("model_type", "SentenceTransformer")
     if kind != "SentenceTransformer":
@@ -130,40 +132,8 @@ def read_folder(
         files=known,
         config=config,
         pipeline=pipeline,
-        saved=saved,
-        max_seq_length=_max_seq_length(own, tokenizer_config, config),
-        do_lower_case=bool(own.get("do_lower_case", False)),
-        padding_side=str(tokenizer_config.get("padding_side", "right")),
+        saved=saved if is_module else {},
+        max_seq_length=settings.max_seq_length,
+        do_lower_case=settings.do_lower_case,
+        tokenizer_config=settings.tokenizer,
     )
-
-
-def _transformer_config(root: Path) -> dict[str, Any]:
-    for name in layout.TRANSFORMER_CONFIGS:
-        if (root / name).exists():
-            return read_object(root / name)
-    return {}
-
-
-def _max_seq_length(
-    own: dict[str, Any], tokenizer_config: dict[str, Any], config: dict[str, Any]
-) -> int | None:
-    """The folder's limit, by sentence-transformers 6's precedence.
-
-    ``max_seq_length`` of the Transformer's configuration wins; otherwise the smaller of the
-    tokenizer's ``model_max_length`` and the model's positions. Families that count positions from
-    ``pad_token_id + 1`` have that many fewer.
-    """
-    processor = own.get("processor_kwargs") or own.get("tokenizer_args") or {}
-    explicit = processor.get("model_max_length", own.get("max_seq_length"))
-    if explicit is not None:
-        return int(explicit)
-    limits = []
-    declared = tokenizer_config.get("model_max_length")
-    if declared is not None and declared < _NO_LIMIT:
-        limits.append(int(declared))
-    positions = config.get("max_position_embeddings", -1)
-    if positions != -1:
-        if config.get("model_type") in _OFFSET_FAMILIES:
-            positions -= int(config.get("pad_token_id", 1)) + 1
-        limits.append(int(positions))
-    return min(limits) if limits else None

@@ -181,7 +181,7 @@ def _entries(path: Path) -> list[dict[str, Any]]:
             raise UnsupportedModelError(
                 f"{path}: the module path {entry['path']!r} leads out of the model folder"
             )
-    return sorted(value, key=lambda entry: int(entry.get("idx", 0)))
+    return value  # in the file's order, as sentence-transformers runs them; idx is not read
 
 
 def _kind(entry: dict[str, Any]) -> str:
