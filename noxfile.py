@@ -1,0 +1,142 @@
+"""One environment for each (Python, backend). ``nox -l`` lists them; a skip says why.
+
+``HOTBED_REQUIRE=torch`` runs the sessions with PyTorch; ``pythons`` makes an absent interpreter
+an error. Several are named with commas between.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import nox
+from packaging.requirements import Requirement
+
+nox.needs_version = ">=2025.5.1"
+nox.options.reuse_venv = "yes"
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PYPROJECT)  # from the classifiers
+OLDEST = PYTHONS[0]
+BACKENDS = {"onnx_cpu": "cpu"}  # backend → the extra that brings its runtime
+REQUIRED = frozenset(filter(None, os.environ.get("HOTBED_REQUIRE", "").split(",")))
+nox.options.error_on_missing_interpreters = "pythons" in REQUIRED  # else each skip says so
+HOME = Path(".nox").absolute() / "hotbed-home"  # holds the default model, once `model` has run
+
+
+def group(name: str) -> list[str]:
+    """The requirements of a dependency group."""
+    return list(nox.project.dependency_groups(PYPROJECT, name))
+
+
+def environment(session: nox.Session, **more: str) -> dict[str, str]:
+    """What every session runs with: the shared model, and nothing of the user's own settings."""
+    return {
+        "HOTBED_HOME": str(HOME),
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONNOUSERSITE": "1",
+        "XDG_CACHE_HOME": session.create_tmp(),  # stevedore's cache stays out of the user's home
+        "XDG_CONFIG_HOME": session.create_tmp(),
+        "HOTBED_REQUIRE": ",".join(sorted(REQUIRED | {"model"})),
+        **more,
+    }
+
+
+def pytest(session: nox.Session, *arguments: str, **more: str) -> None:
+    """Run pytest; arguments after ``--`` on nox's command line come last."""
+    session.run("pytest", *arguments, *session.posargs, env=environment(session, **more))
+
+
+@nox.session(python=OLDEST)
+def model(session: nox.Session) -> None:
+    """Fetch the default model into the home that the others share. Only this one needs a network."""
+    session.install("-e", ".[cpu]")
+    env = environment(session)
+    del env["HF_HUB_OFFLINE"]
+    session.run("hotbed", "quickstart", env=env)
+
+
+@nox.session(python=PYTHONS)
+def core(session: nox.Session) -> None:
+    """The core with no runtime installed: it imports, lists and explains."""
+    session.install("-e", ".", *group("test"))
+    session.run("hotbed", "backends", env=environment(session))
+    pytest(session, "tests/core")
+
+
+@nox.session(python=PYTHONS, requires=["model"])
+@nox.parametrize("backend", [nox.param(name, id=name) for name in BACKENDS])
+def tests(session: nox.Session, backend: str) -> None:
+    """Everything that one backend can run, in an environment of its own."""
+    session.install("-e", f".[{BACKENDS[backend]}]", *group("test"))
+    session.run("hotbed", "doctor", env=environment(session))  # the log says what was tested
+    pytest(session, "tests", f"plugins/{backend}", "--ignore=tests/oracle", "--ignore=tests/dists")
+
+
+@nox.session(python=OLDEST)
+def dists(session: nox.Session) -> None:
+    """Real distributions that misbehave, installed beside hotbed: isolated, recorded, shown."""
+    session.install("-e", ".[cpu]", *group("test"))
+    session.install("--no-deps", "tests/dists/hotbed-raises", "tests/dists/hotbed-thief")
+    pytest(session, "tests/plugins", HOTBED_REQUIRE="dists")
+
+
+@nox.session(python=OLDEST, requires=["model"])
+def minimums(session: nox.Session) -> None:
+    """The lowest versions that pyproject.toml allows: its bounds are tested, not hoped for."""
+    project = PYPROJECT["project"]
+    lines = [*project["dependencies"], *project["optional-dependencies"]["cpu"]]
+    with tempfile.TemporaryDirectory() as folder:
+        constraints = Path(folder) / "constraints.txt"
+        constraints.write_text("\n".join(map(_lowest, lines)), encoding="utf-8")
+        session.install("-e", ".[cpu]", *group("test"), "--constraint", str(constraints))
+    session.run("hotbed", "doctor", env=environment(session))
+    pytest(session, "tests/core", "tests/onnx", "plugins/onnx_cpu")
+
+
+def _lowest(line: str) -> str:
+    requirement = Requirement(line)
+    lowest = next(s.version for s in requirement.specifier if s.operator == ">=")
+    return f"{requirement.name}=={lowest}"
+
+
+@nox.session(python="3.11", requires=["model"])
+def oracle(session: nox.Session) -> None:
+    """sentence-transformers itself as the judge. PyTorch is large, so this runs when asked for."""
+    if "torch" not in REQUIRED:
+        session.skip("PyTorch is gigabytes on some platforms; HOTBED_REQUIRE=torch runs this")
+    session.install(*group("oracle"))  # torch first: its pin keeps other builds of it out
+    session.install("-e", ".[cpu]")
+    pytest(session, "tests/oracle", HOTBED_REQUIRE="torch,model")
+
+
+@nox.session(python=OLDEST)
+def lint(session: nox.Session) -> None:
+    """Rules, format, and the direction of imports."""
+    session.install("-e", ".", *group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+
+
+@nox.session(python=OLDEST)
+def types(session: nox.Session) -> None:
+    """mypy, strict, over core, plugins, tests, benchmarks and this file."""
+    session.install("-e", ".[cpu]", *group("types"))
+    session.run("mypy", "core", "plugins", "tests", "benchmarks", "noxfile.py")
+
+
+@nox.session(python=OLDEST, requires=["model"])
+def package(session: nox.Session) -> None:
+    """Build the wheel, install it alone, and run the quickstart from it."""
+    session.install("build")
+    out = Path(session.create_tmp()) / "dist"
+    session.run("python", "-m", "build", "--wheel", f"--outdir={out}", silent=True)
+    wheel = max(out.glob("hotbed-*.whl"), key=lambda path: path.stat().st_mtime)
+    session.install("--force-reinstall", "--no-deps", str(wheel))
+    session.install(f"hotbed[cpu] @ {wheel.absolute().as_uri()}")
+    elsewhere = session.create_tmp()
+    with session.chdir(elsewhere):
+        session.run("hotbed", "quickstart", env=environment(session))
+        session.run("python", "-c", "import hotbed; print(hotbed.__file__)")

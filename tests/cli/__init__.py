@@ -1,0 +1,1 @@
+"""The command line, as separate processes: what a user types, sees and gets back."""
