@@ -14,13 +14,14 @@ from hotbed.backends.engine import Engine
 from hotbed.backends.selection import Decision, Model, Request, Route, Rules, select
 from hotbed.backends.values import Artifact, ConvertTarget, LoadOptions, Probe, ProbeRequest
 from hotbed.conversion import GraphCache, converted_artifact
-from hotbed.errors import NoBackendError, UsageError
+from hotbed.errors import MissingFileError, NoBackendError, UsageError
 from hotbed.inference.defaults import CoreDefaults
 from hotbed.inference.embedder import Embedder
 from hotbed.inference.runner import Runner
 from hotbed.inference.tokenisation import Tokenizer
 from hotbed.models.folder import ModelFolder, read_folder
 from hotbed.models.prompts import Prompts
+from hotbed.models.weights import why_missing
 from hotbed.settings import Settings, load_settings
 from hotbed.sources import Located, parse, resolve
 
@@ -210,6 +211,9 @@ def load(
         local_files_only=local_files_only,
     )
     folder = house.read(located)
+    if not folder.variants:
+        inside = {name.removeprefix(f"{folder.pipeline.transformer}/") for name in folder.files}
+        raise MissingFileError(why_missing(folder.root, inside))
     decision = house.decide(Request(device=device, dtype=dtype, backend=backend), folder)
     route = decision.chosen.route if decision.chosen else None
     if decision.chosen is None or route is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from hotbed.errors import CorruptFileError, MissingFileError, UnsupportedModelError
 from hotbed.models.layout import WEIGHTS
 
-__all__ = ["Weights", "stored_dtype"]
+__all__ = ["Weights", "stored_dtype", "why_missing"]
 
 _STORAGE = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _PICKLES = ("pytorch_model.bin", "model.pt", "pytorch_model.pt")
@@ -36,7 +37,8 @@ def _open(path: Path) -> Any:
     from safetensors import SafetensorError, safe_open
 
     if not path.exists():
-        raise MissingFileError(_why_missing(path))
+        beside = [file.name for file in path.parent.glob("*")]
+        raise MissingFileError(why_missing(path.parent, beside))
     try:
         return safe_open(path, framework="np")
     except (SafetensorError, OSError, ValueError) as error:
@@ -46,15 +48,16 @@ def _open(path: Path) -> Any:
         ) from error
 
 
-def _why_missing(path: Path) -> str:
-    pickles = [name for name in _PICKLES if (path.parent / name).exists()]
+def why_missing(folder: Path, beside: Collection[str]) -> str:
+    """Say why a folder has no ``model.safetensors``, given the names of the files in it."""
+    pickles = [name for name in _PICKLES if name in beside]
     if pickles:
         return (
-            f"{path.parent} holds its weights as {pickles[0]}, a pickle; opening one can run any "
+            f"{folder} holds its weights as {pickles[0]}, a pickle; opening one can run any "
             f"code, so hotbed refuses. Save the model again where you trust it: "
             f"`SentenceTransformer(folder).save_pretrained(folder)` writes {WEIGHTS}"
         )
-    return f"{path.name} is missing from {path.parent}; download or save the model again"
+    return f"{WEIGHTS} is missing from {folder}; download or save the model again"
 
 
 @frozen(kw_only=True, eq=False)
