@@ -14,7 +14,7 @@ from hotbed.backends.engine import Engine
 from hotbed.backends.selection import Decision, Model, Request, Route, Rules, select
 from hotbed.backends.values import Artifact, ConvertTarget, LoadOptions, Probe, ProbeRequest
 from hotbed.conversion import GraphCache, converted_artifact
-from hotbed.errors import MissingFileError, NoBackendError, UsageError
+from hotbed.errors import BackendError, MissingFileError, NoBackendError, UsageError
 from hotbed.inference.defaults import CoreDefaults
 from hotbed.inference.embedder import Embedder
 from hotbed.inference.runner import Runner
@@ -84,7 +84,11 @@ class House:
         """Ask a backend about this machine; the same question is asked once."""
         key = (found, request)
         if key not in self._probes:
-            self._probes[key] = self._engine(found).probe(request)
+            try:
+                self._probes[key] = self._engine(found).probe(request)
+            except BackendError as error:
+                # It does not fit the hooks; kept in the verdict, where explain() shows it.
+                self._probes[key] = Probe(ok=False, reason=str(error))
         return self._probes[key]
 
     def _engine(self, found: Found) -> Engine:

@@ -36,20 +36,24 @@ def _tuple(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _path(value: str | Path) -> Path:
+    return Path(value).expanduser()
+
+
 @frozen(kw_only=True)
 class Settings:
     """Everything that can be set outside a call.
 
     Attributes:
         home: Where converted graphs and unpacked sources are kept (``HOTBED_HOME``).
-        backends: Allow-list of plugins (``HOTBED_BACKENDS``, commas between); None allows all
-            that are installed, an empty list only hotbed's own.
+        backends: The only backends that may be used (``HOTBED_BACKENDS``, commas between). None
+            allows all that are installed, an empty list hotbed's own.
         blocked: Plugins that may not be used.
         priority: Backends to prefer, best first.
         devices: Where ``device="auto"`` looks, in order.
     """
 
-    home: Path = field(factory=_default_home, converter=Path)
+    home: Path = field(factory=_default_home, converter=_path)
     backends: tuple[str, ...] | None = field(default=None, converter=optional(_tuple))
     blocked: tuple[str, ...] = field(default=(), converter=_tuple)
     priority: tuple[str, ...] = field(default=(), converter=_tuple)
@@ -82,7 +86,7 @@ def load_settings(environ: Mapping[str, str] | None = None, folder: Path | None 
     for where, values in layers:
         merged.update(values)
         origin.update(dict.fromkeys(values, where))
-    if set(merged) <= {"home"}:
+    if set(merged) <= {"home"} and isinstance(merged.get("home", ""), str):
         return Settings(**merged)  # nothing that could be wrong, so pydantic stays unimported
     return _validate(merged, origin)
 
@@ -110,7 +114,7 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
         key = name.removeprefix(_PREFIX).lower()
         if key in _LISTS:
             values[key] = [part.strip() for part in text.split(",") if part.strip()]
-        else:
+        elif text:  # an empty variable is one that was not set; an empty list is a list
             values[key] = text
     return values
 

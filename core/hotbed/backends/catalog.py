@@ -97,12 +97,19 @@ class _Loader(ExtensionManager[Any]):
 def installed(group: str) -> list[EntryPoint]:
     """Read the entry points of a group, in an order that is the same on every machine."""
     found = importlib.metadata.entry_points(group=group)
-    return sorted(found, key=lambda ep: (ep.name, _dist(ep)[0], ep.value))
+    return sorted(found, key=_order)
+
+
+def _order(entry_point: EntryPoint) -> tuple[str, str, str]:
+    return entry_point.name, _dist(entry_point)[0], entry_point.value
 
 
 def _dist(entry_point: EntryPoint) -> tuple[str, str]:
-    dist = entry_point.dist
-    return ("", "") if dist is None else (dist.name, dist.version)
+    if entry_point.dist is None:
+        return "", ""
+    # A half-removed distribution has entry points and no metadata.
+    metadata = entry_point.dist.metadata
+    return metadata.get("Name", ""), metadata.get("Version", "")  # type: ignore[attr-defined]
 
 
 class Catalog:
@@ -110,7 +117,7 @@ class Catalog:
 
     Args:
         group: The entry-point group.
-        allow: Names that may be used besides hotbed's own; None allows all.
+        allow: The only names that may be used; None allows all, an empty list hotbed's own.
         blocked: Names that may not be used.
         read: Gives the entry points of a group.
     """
@@ -166,7 +173,10 @@ class Catalog:
         )
 
     def _scan(self) -> tuple[Found, ...]:
-        unique = list({(ep.name, ep.value): ep for ep in self._read(self.group)}.values())
+        # Twins collapse; hotbed's own comes last and is the one that stays.
+        everyone = sorted(self._read(self.group), key=lambda ep: _dist(ep)[0] == FIRST_PARTY)
+        twins = {(ep.name, ep.value): ep for ep in everyone}
+        unique = sorted(twins.values(), key=_order)
         self._refuse_unknown_names({ep.name for ep in unique})
         described = [self._judge(ep, unique) for ep in unique]
         loadable = [ep for ep, found in zip(unique, described, strict=True) if found.usable]

@@ -31,7 +31,9 @@ def _quotas(cgroups: Path, process: Path) -> list[float]:
         return []
     quotas = []
     for line in lines:
-        _, controllers, path = line.split(":", 2)
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
+        if not path:
+            continue
         if controllers == "":
             quotas += [_quota_v2(folder) for folder in _upwards(cgroups, path)]
         elif "cpu" in controllers.split(","):
@@ -47,9 +49,9 @@ def _upwards(root: Path, path: str) -> list[Path]:
 def _quota_v2(folder: Path) -> float:
     try:
         quota, period = (folder / "cpu.max").read_text(encoding="utf-8").split()
-    except (OSError, ValueError):
+        return 0.0 if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):
         return 0.0
-    return 0.0 if quota == "max" else int(quota) / int(period)
 
 
 def _quota_v1(folder: Path) -> float:

@@ -88,14 +88,7 @@ class Engine:
         results = self._call("hotbed_embed", loaded=loaded, batch=batch, outputs=outputs)
         results = self._expect("hotbed_embed", results, dict)
         for name in outputs:
-            rows = getattr(results.get(name), "shape", (None,))[0]
-            if rows != len(batch.input_ids):
-                raise BackendError(
-                    f"{_who(self.found)}: hotbed_embed was asked for {name!r} of "
-                    f"{len(batch.input_ids)} texts and gave "
-                    f"{'nothing' if rows is None else f'{rows} rows'}. "
-                    f"Backend author: give one row a text, in the batch's order."
-                )
+            self._expect_shape(name, results.get(name), loaded, batch)
         return results
 
     def pool(
@@ -143,11 +136,29 @@ class Engine:
             f"expected. Backend author: the manifest declares what this hook serves."
         )
 
+    def _expect_shape(self, name: str, value: Any, loaded: Loaded, batch: TokenBatch) -> None:
+        rows, tokens = batch.input_ids.shape
+        width = loaded.dimension
+        inner = "any" if "sentence_embedding" in loaded.outputs else width
+        known = {"sentence_embedding": (rows, width), "token_embeddings": (rows, tokens, inner)}
+        shape = tuple(getattr(value, "shape", ()))
+        wanted = known.get(name, (rows, *["any"] * (len(shape) - 1)))
+        if len(shape) == len(wanted) and all(
+            size in ("any", found) for size, found in zip(wanted, shape, strict=True)
+        ):
+            return
+        gave = "nothing" if value is None else f"{type(value).__name__} of the shape {shape}"
+        raise BackendError(
+            f"{_who(self.found)}: hotbed_embed was asked for {name!r} of {rows} texts and gave "
+            f"{gave}; the shape ({', '.join(map(str, wanted))}) is expected. "
+            f"Backend author: give one row a text, in the batch's order."
+        )
+
     def _register(self, found: Found) -> None:
         try:
-            self._manager.register(found.plugin, name=f"{found.name} ({found.dist})")
+            self._manager.register(found.plugin, name=f"{found.name} ({found.dist} {found.value})")
             self._manager.check_pending()
-        except pluggy.PluginValidationError as error:
+        except (pluggy.PluginValidationError, ValueError) as error:  # ValueError: registered twice
             raise BackendError(
                 f"{_who(found)} does not fit hotbed's hooks: {error}. "
                 f"Backend author: compare the hook's name and arguments with hotbed.backends."

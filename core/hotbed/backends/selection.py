@@ -258,7 +258,10 @@ def select(
         else:
             verdicts[index] = _verdict(backend, Stage.PROBE, answer.reason, answer.fix)
 
-    order = sorted(verdicts, key=lambda i: (chosen is None or i != chosen[1], everyone[i].name, i))
+    order = sorted(
+        verdicts,
+        key=lambda i: (chosen is None or i != chosen[1], everyone[i].name, everyone[i].dist, i),
+    )
     return Decision(
         request=request,
         model=model.name,

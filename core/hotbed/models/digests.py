@@ -53,16 +53,8 @@ class DigestCache:
     def files(self, paths: Iterable[Path]) -> dict[Path, str]:
         """The sha256 of each file."""
         wanted = {path: _identity(path) for path in paths}
-        digests: dict[Path, str] = {}
         with contextlib.closing(self._connect()) as connection:
-            for path, identity in wanted.items():
-                row = connection.execute(
-                    "SELECT sha256 FROM digests "
-                    "WHERE path = ? AND inode = ? AND size = ? AND mtime_ns = ?",
-                    (str(path.absolute()), *identity),
-                ).fetchone()
-                if row is not None:
-                    digests[path] = row[0]
+            digests = self._recall(connection, wanted)
             fresh = {path: sha256(path) for path in wanted if path not in digests}
             # A file that changed while it was read keeps no entry.
             stable = {path: d for path, d in fresh.items() if _identity(path) == wanted[path]}
@@ -73,12 +65,34 @@ class DigestCache:
         try:
             self.database.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self.database, timeout=5.0, isolation_level=None)
-            connection.execute(_SCHEMA)
+            try:
+                connection.execute(_SCHEMA)
+            except sqlite3.Error:
+                connection.close()
+                raise
         except (sqlite3.Error, OSError) as error:
             _log.warning("digests are not remembered: %s: %s", self.database, error)
             connection = sqlite3.connect(":memory:", isolation_level=None)
             connection.execute(_SCHEMA)
         return connection
+
+    def _recall(
+        self, connection: sqlite3.Connection, wanted: dict[Path, tuple[int, int, int]]
+    ) -> dict[Path, str]:
+        digests: dict[Path, str] = {}
+        try:
+            for path, identity in wanted.items():
+                row = connection.execute(
+                    "SELECT sha256 FROM digests "
+                    "WHERE path = ? AND inode = ? AND size = ? AND mtime_ns = ?",
+                    (str(path.absolute()), *identity),
+                ).fetchone()
+                if row is not None:
+                    digests[path] = row[0]
+        except sqlite3.Error as error:
+            _log.warning("digests cannot be recalled: %s: %s", self.database, error)
+            return {}
+        return digests
 
     def _remember(
         self,

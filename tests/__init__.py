@@ -1,0 +1,1 @@
+"""hotbed's tests."""

@@ -1,0 +1,1 @@
+"""What needs no runtime: these pass with the base dependencies alone."""

@@ -1,0 +1,71 @@
+"""The house: catalogs, engines and probes of one process."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import hotbed
+from hotbed.backends.catalog import BACKENDS
+from hotbed.backends.selection import Model, Request, Rules, Stage, select
+from hotbed.backends.values import Variant
+from hotbed.errors import SettingsError
+from hotbed.loading import House, default_house
+from hotbed.settings import Settings
+from tests.distributions import install
+
+MISSPELT = """
+from hotbed.backends import Capability, Manifest, hookimpl
+HOTBED = Manifest(name="acme_typo", capabilities=[Capability(action="embed", formats="gguf")])
+@hookimpl
+def hotbed_laod(artifact):
+    return None
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder on ``sys.path``."""
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.delitem(sys.modules, "acme_typo", raising=False)
+    return tmp_path / "site"
+
+
+def test_a_backend_that_does_not_fit_the_hooks_is_a_verdict(site: Path, tmp_path: Path) -> None:
+    """A plugin with a misspelt hook is passed over with the reason; it does not stop selection."""
+    install(site, "acme-typo", {BACKENDS: {"acme_typo": "acme_typo"}}, {"acme_typo": MISSPELT})
+    house = House(Settings(home=tmp_path))
+    found = house.backends.get("acme_typo")
+    model = Model(name="m", family="bert", variants=(Variant(format="gguf", file="model.gguf"),))
+    decision = select(Request(backend="acme_typo"), model, [found], house.probe, Rules())
+    assert decision.chosen is None
+    assert decision.verdicts[0].stage is Stage.PROBE
+    assert "does not fit hotbed's hooks" in decision.verdicts[0].reason
+
+
+def test_refresh_reads_the_settings_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """``hotbed.refresh()`` makes the next load follow the settings of that moment."""
+    before = default_house()
+    monkeypatch.setenv("HOTBED_HOME", str(tmp_path / "elsewhere"))
+    assert default_house() is before
+    hotbed.refresh()
+    assert default_house().settings.home == tmp_path / "elsewhere"
+
+
+def test_a_mistake_in_the_settings_is_told_at_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading with a misspelt variable names the variable."""
+    monkeypatch.setenv("HOTBED_BACKEND", "onnx_cpu")
+    hotbed.refresh()
+    with pytest.raises(SettingsError, match="'backend' in the environment"):
+        hotbed.load("anything")
+
+
+def test_two_houses_stand_beside_one_another(tmp_path: Path) -> None:
+    """Houses share nothing: one process can hold two sets of settings."""
+    one = House(Settings(home=tmp_path / "a", blocked=["onnx_cpu"]))
+    two = House(Settings(home=tmp_path / "b"))
+    assert not any(found.usable for found in one.backends.found() if found.name == "onnx_cpu")
+    assert two.backends.get("onnx_cpu").usable
+    assert one.cache.root != two.cache.root

@@ -1,0 +1,1 @@
+"""What needs onnxruntime and onnx: the builder, sessions, loading, the embedder."""

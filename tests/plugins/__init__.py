@@ -1,0 +1,1 @@
+"""What needs distributions of other people, installed for real."""
