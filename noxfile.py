@@ -127,6 +127,13 @@ def types(session: nox.Session) -> None:
     session.run("mypy", "core", "plugins", "tests", "benchmarks", "noxfile.py")
 
 
+@nox.session(python=OLDEST)
+def docs(session: nox.Session) -> None:
+    """Build the documentation into build/site; a broken link or a page left out is an error."""
+    session.install(*group("docs"))
+    session.run("mkdocs", "build", env=environment(session))
+
+
 @nox.session(python=OLDEST, requires=["model"])
 def package(session: nox.Session) -> None:
     """Build the wheel, install it alone, and run the quickstart from it."""

@@ -132,21 +132,27 @@ def save(graph: Graph, path: Path, *, external: bool, metadata: dict[str, str]) 
     Raises:
         OSError: The disk is full, or refuses; the caller owns the folder and removes it.
     """
+    external = external or sum(t.nbytes for t in graph.tensors.values()) > INLINE_LIMIT
+    model = _without_weights(graph, metadata)
+    # Added in place: handing finished tensors over would copy every weight twice.
+    add = model.graph.initializer.add
+    if external:
+        _write_external(graph, path.with_name(path.name + "_data"), add)
+    else:
+        for tensor in graph.tensors.values():
+            _fill(add(), tensor)
+    path.write_bytes(model.SerializeToString())
+
+
+def _without_weights(graph: Graph, metadata: dict[str, str]) -> Any:
     from onnx import helper
 
-    external = external or sum(t.nbytes for t in graph.tensors.values()) > INLINE_LIMIT
-    if external:
-        initializers = _write_external(graph, path.with_name(path.name + "_data"))
-    else:
-        initializers = [_inline(tensor) for tensor in graph.tensors.values()]
-    proto = helper.make_graph(
-        graph.nodes, graph.name, graph.inputs, graph.outputs, initializer=initializers
-    )
+    proto = helper.make_graph(graph.nodes, graph.name, graph.inputs, graph.outputs)
     opsets = [helper.make_opsetid("", graph.opset)]
     opsets += [helper.make_opsetid(domain, 1) for domain in sorted(graph.domains)]
     model = helper.make_model(proto, opset_imports=opsets, producer_name="hotbed", ir_version=8)
     helper.set_model_props(model, metadata)
-    path.write_bytes(model.SerializeToString())
+    return model
 
 
 def _checked(tensor: Tensor) -> Array:
@@ -155,36 +161,31 @@ def _checked(tensor: Tensor) -> Array:
     return array
 
 
-def _empty(tensor: Tensor) -> Any:
-    from onnx import TensorProto
-
-    return TensorProto(
-        name=tensor.name, data_type=_onnx_type(tensor.dtype), dims=list(tensor.shape)
-    )
+def _declare(proto: Any, tensor: Tensor) -> None:
+    proto.name = tensor.name
+    proto.data_type = _onnx_type(tensor.dtype)
+    proto.dims.extend(tensor.shape)
 
 
-def _inline(tensor: Tensor) -> Any:
-    proto = _empty(tensor)
+def _fill(proto: Any, tensor: Tensor) -> None:
+    _declare(proto, tensor)
     proto.raw_data = _checked(tensor).tobytes()
-    return proto
 
 
-def _write_external(graph: Graph, path: Path) -> list[Any]:
+def _write_external(graph: Graph, path: Path, add: Callable[[], Any]) -> None:
     """Stream large tensors into ``path``; small ones stay inside, for shape inference."""
     from onnx import TensorProto
 
-    protos = []
     with path.open("wb") as file:
         for tensor in graph.tensors.values():
             if tensor.nbytes < _ALIGNMENT:
-                protos.append(_inline(tensor))
+                _fill(add(), tensor)
                 continue
             file.write(b"\0" * (-file.tell() % _ALIGNMENT))
-            proto = _empty(tensor)
+            proto = add()
+            _declare(proto, tensor)
             proto.data_location = TensorProto.EXTERNAL
             where = {"location": path.name, "offset": file.tell(), "length": tensor.nbytes}
             for key, value in where.items():
                 proto.external_data.add(key=key, value=str(value))
             file.write(_checked(tensor).data)
-            protos.append(proto)
-    return protos

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from hotbed.backends.values import Pooling
@@ -58,8 +59,10 @@ def _cls(graph: Graph, tokens: str, attention_mask: str, mask: str) -> str:
 
 def _max(graph: Graph, tokens: str, attention_mask: str, mask: str) -> str:
     kept = graph.op("Cast", graph.op("Unsqueeze", mask, _axes(graph, 2)), to=9)  # 9 = BOOL
-    lowest = graph.constant(_LOWEST, "float32")
-    return graph.op("ReduceMax", graph.op("Where", kept, tokens, lowest), axes=[1], keepdims=0)
+    # Without a prompt left out every row keeps a token, and a finite floor suits every runtime;
+    # with one, nothing may be left, and the greatest of nothing is -inf, as in `pool` in numpy.
+    floor = graph.constant(_LOWEST if mask == attention_mask else -math.inf, "float32")
+    return graph.op("ReduceMax", graph.op("Where", kept, tokens, floor), axes=[1], keepdims=0)
 
 
 def _mean(graph: Graph, tokens: str, attention_mask: str, mask: str) -> str:

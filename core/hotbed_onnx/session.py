@@ -116,7 +116,7 @@ def _shared_pool() -> int | None:
 
 def _in_our_words(path: Path, error: Exception) -> ModelError:
     text = str(error).strip().splitlines()[0]
-    lowered = text.lower()
+    lowered = text.replace(str(path.parent), "").lower()  # a folder may be called my_data
     if "external data" in lowered or "escapes" in lowered or "_data" in lowered:
         return ModelError(
             f"{path}: its external data cannot be used: {text}. The data must lie beside the file"
