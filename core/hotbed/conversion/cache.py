@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import time
@@ -26,6 +27,8 @@ from hotbed.models.layout import WEIGHTS
 from hotbed.publishing import STAGE_PREFIX, staging
 
 __all__ = ["Entry", "GraphCache", "source_files"]
+
+_log = logging.getLogger("hotbed.conversion")
 
 _MANIFEST = "hotbed.json"
 _STALE_STAGE = 24 * 3600.0
@@ -104,9 +107,17 @@ class GraphCache:
 
     def entries(self) -> list[Entry]:
         """Every whole graph, the one used last first."""
-        folders = [path.parent for path in self.root.glob(f"*/*/{_MANIFEST}")]
-        found = [read_entry(path) for path in folders if not path.name.startswith(STAGE_PREFIX)]
+        found = []
+        for path in self._folders():
+            try:
+                found.append(read_entry(path))
+            except CorruptFileError as error:
+                _log.warning("passed over a graph: %s", error)
         return sorted(found, key=lambda entry: -entry.used)
+
+    def _folders(self) -> list[Path]:
+        folders = [path for path in self.root.glob("*/*") if path.is_dir()]
+        return [path for path in folders if not path.name.startswith(STAGE_PREFIX)]
 
     def prune(self, older_than: float | None = None) -> tuple[list[Entry], int]:
         """Remove graphs not used for so many seconds (None: all), and dead unfinished folders.
@@ -118,11 +129,11 @@ class GraphCache:
         removed = []
         for entry in self.entries():
             if older_than is None or now - entry.used > older_than:
-                # Renamed first, so that nobody opens a graph that is half gone.
-                doomed = entry.path.with_name(f"{STAGE_PREFIX}{entry.path.name}")
-                entry.path.rename(doomed)
-                shutil.rmtree(doomed, ignore_errors=True)
+                _remove(entry.path)
                 removed.append(entry)
+        if older_than is None:
+            for path in self._folders():  # what is left cannot be read
+                _remove(path)
         stages = [
             path
             for path in self.root.glob(f"*/{STAGE_PREFIX}*")
@@ -131,6 +142,13 @@ class GraphCache:
         for path in stages:
             shutil.rmtree(path, ignore_errors=True)
         return removed, len(stages)
+
+
+def _remove(path: Path) -> None:
+    # Renamed first, so that nobody opens a graph that is half gone.
+    doomed = path.with_name(f"{STAGE_PREFIX}{path.name}")
+    path.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
 
 
 def source_files(folder: ModelFolder) -> list[str]:

@@ -258,8 +258,9 @@ class Embedder:
     ) -> None:
         self.close()
 
-    def __reduce__(self) -> tuple[Callable[[], Embedder], tuple[()]]:
-        return self._reopen, ()
+    def __reduce__(self) -> tuple[Callable[..., Embedder], tuple[Any, ...]]:
+        limit = self._open().tokenizer.max_seq_length
+        return _opened_again, (self._reopen, limit, self.truncate_dim)
 
     def __repr__(self) -> str:
         if self._runner is None:
@@ -362,6 +363,17 @@ class Embedder:
                 HotbedWarning,
                 stacklevel=4,
             )
+
+
+def _opened_again(
+    reopen: Callable[[], Embedder], max_seq_length: int | None, truncate_dim: int | None
+) -> Embedder:
+    """Open a pickled embedder, with what was set on it since."""
+    embedder = reopen()
+    if max_seq_length is not None and embedder.max_seq_length != max_seq_length:
+        embedder.max_seq_length = max_seq_length
+    embedder.truncate_dim = truncate_dim
+    return embedder
 
 
 def _texts(texts: Iterable[str], start: int = 0) -> list[str]:

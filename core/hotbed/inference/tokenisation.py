@@ -75,8 +75,10 @@ class Tokenizer:
         backend.no_padding()
         backend.no_truncation()
         if limit is not None:
-            if limit < 1:
-                raise UsageError(f"max_seq_length={limit} is not a positive number of tokens")
+            # Below the special tokens the tokenizer would cut nothing, without a word.
+            least = max(1, backend.num_special_tokens_to_add(False))
+            if limit < least:
+                raise UsageError(f"max_seq_length={limit}: at least {least} tokens are needed")
             side = folder.tokenizer_config.get("truncation_side") or truncation.get("direction")
             backend.enable_truncation(max_length=int(limit), direction=side or "right")
         follow_configuration(backend, folder.tokenizer_config, folder.family)

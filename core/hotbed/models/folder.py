@@ -112,6 +112,16 @@ def read_folder(
     """
     if not path.is_dir():
         raise MissingFileError(f"{path} is not a folder")
+    try:
+        return _read(path, name, files)
+    except (TypeError, ValueError, AttributeError) as error:
+        # A number where a list belongs, a word where a number does: the files are from outside.
+        raise CorruptFileError(
+            f"{path}: a value in its JSON files is of the wrong kind: {error}"
+        ) from error
+
+
+def _read(path: Path, name: str | None, files: Iterable[str] | None) -> ModelFolder:
     known = list_files(path) if files is None else frozenset(files)
     bare = read_object(path / layout.CONFIG, required=False)
     pipeline = read_pipeline(path, bare)

