@@ -81,7 +81,8 @@ def quantize_embeddings(
     start = bounds[0]
     step = (bounds[1] - start) / 255
     step = np.where(step == 0, 1, step)
-    levels = np.clip(np.floor((vectors - start) / step), 0, 255)
+    with np.errstate(over="ignore"):  # a step near zero: what overflows is clipped
+        levels = np.clip(np.floor((vectors - start) / step), 0, 255)
     return levels.astype(np.uint8) if precision == "uint8" else (levels - 128).astype(np.int8)
 
 

@@ -1,0 +1,1 @@
+"""sentence-transformers 6.2 itself is the oracle: what it gives, hotbed gives."""
