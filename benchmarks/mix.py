@@ -19,9 +19,12 @@ import platform
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    # numpy is imported where it is used: startup.py's own process has to stay small.
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["CAP", "DIGEST", "MODEL", "QUERY", "digest_of", "load_mix"]
 
@@ -94,6 +97,8 @@ def _docstrings_of(path: Path) -> Iterator[str]:
 
 def _targets() -> NDArray[np.int64]:
     """Token counts wanted: log-linear between the knots, begun where the mean comes out right."""
+    import numpy as np
+
     low, high = float(_SHORTEST), _KNOTS[0][1]
     for _ in range(50):
         middle = (low + high) / 2
@@ -102,12 +107,16 @@ def _targets() -> NDArray[np.int64]:
 
 
 def _quantiles(shortest: float) -> NDArray[np.float64]:
+    import numpy as np
+
     shares, tokens = zip((0.0, shortest), *_KNOTS, strict=True)
     return np.exp(np.interp(np.linspace(0, 1, _SIZE), shares, np.log(tokens)))
 
 
 def _sample(texts: list[str], counts: NDArray[np.int64]) -> list[str]:
     """For each target a text of that count, or the nearest count that is left, drawn at random."""
+    import numpy as np
+
     draw = np.random.default_rng(_SEED)
     kept = np.minimum(counts, CAP)
     free = (counts >= _SHORTEST) & (counts <= _LONGEST)
@@ -128,6 +137,8 @@ def _count(texts: list[str]) -> NDArray[np.int64]:
 
 
 def _describe(counts: NDArray[np.int64]) -> dict[str, float]:
+    import numpy as np
+
     kept = np.minimum(counts, CAP)
     return {
         "texts": len(kept),
