@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hotbed import Embedder
-from hotbed.errors import MissingFileError
+from hotbed.errors import MissingFileError, UnsupportedModelError
 from hotbed.testing import build_tiny
 from hotbed.testing.tiny import TEXTS, bert_config, bert_tensors
 from tests.oracle.pair import CUT, Pair
@@ -36,6 +36,17 @@ def halved(dtype: str) -> dict[str, Any]:
 def test_hidden_activations(both: Both, activation: str) -> None:
     """Each hidden_act gives the vectors of transformers' own function of that name."""
     both(config={"hidden_act": activation}, heads=()).agree()
+
+
+@pytest.mark.parametrize("activation", ["quick_gelu", "gelu_fast"])
+def test_an_unknown_hidden_activation(
+    tmp_path: Path, st: Callable[..., Any], hb: Callable[..., Embedder], activation: str
+) -> None:
+    """hotbed refuses a hidden_act it does not know by name; sentence-transformers runs it."""
+    folder = build_tiny(tmp_path / "tiny", config={"hidden_act": activation})
+    assert st(folder).encode("a dog").shape == (32,)
+    with pytest.raises(UnsupportedModelError, match=activation):
+        hb(folder)
 
 
 @pytest.mark.parametrize("prefix", ["", "bert."])
