@@ -41,7 +41,7 @@ def torch(required: frozenset[str]) -> Any:
     logs.set_verbosity_error()
     logs.disable_progress_bar()
     module.manual_seed(0)
-    module.set_num_threads(2)  # more only lose time on two layers of 32 units
+    module.set_num_threads(1)  # two layers of 32 units only lose time to more
     return module
 
 
