@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +11,6 @@ from hotbed.backends import cpu_quota
 from hotbed.errors import CorruptFileError, DeviceError, MissingFileError, ModelError
 
 __all__ = ["OpenSession", "open_session"]
-
-_log = logging.getLogger("hotbed.onnx")
-
-_SHARED_POOL: dict[int, int] = {}
-"""Process id → threads of ONNX Runtime's process-wide pool, once it has been sized."""
-_POOL_LOCK = threading.Lock()
 
 
 @frozen(kw_only=True, eq=False)
@@ -31,7 +22,7 @@ class OpenSession:
         inputs: Declared inputs → element type, e.g. ``tensor(int64)``.
         outputs: Declared outputs → shape.
         provider: The execution provider that the session really uses first.
-        threads: In words: how many, and whether they are shared.
+        threads: In words: how many, and why.
     """
 
     session: Any
@@ -48,8 +39,7 @@ def open_session(path: Path, *, provider: str, threads: int | None) -> OpenSessi
         path: The ``.onnx`` file.
         provider: The provider asked for. The session is checked to use it: a runtime may fall
             back to the CPU without a word.
-        threads: Threads of this session's own pool. None: sessions share one pool of the
-            process, as large as its CPU quota.
+        threads: Threads of this session's pool; None follows the CPU quota of the process.
 
     Raises:
         MissingFileError, CorruptFileError: The file, or its external data, is not there or broken.
@@ -85,33 +75,14 @@ def open_session(path: Path, *, provider: str, threads: int | None) -> OpenSessi
 
 
 def _set_threads(options: Any, threads: int | None) -> str:
-    if threads is not None:
-        options.intra_op_num_threads = threads
-        return f"{threads} of its own"
-    shared = _shared_pool()
-    if shared is None:
-        options.intra_op_num_threads = cpu_quota()
-        return f"{cpu_quota()} of its own"
-    options.use_per_session_threads = False
-    return f"{shared}, shared by the process"
+    """Give the session threads of its own.
 
-
-def _shared_pool() -> int | None:
-    """Size the process-wide pool once. None in a forked child, where its threads are gone."""
-    import onnxruntime
-
-    with _POOL_LOCK:
-        if not _SHARED_POOL:
-            size = cpu_quota()
-            try:
-                onnxruntime.set_global_thread_pool_sizes(size, 1)
-            except Exception as error:
-                # Somebody in this process made sessions first; ours get their own threads.
-                _log.info("no shared thread pool: %s", error)
-                _SHARED_POOL[-1] = size
-            else:
-                _SHARED_POOL[os.getpid()] = size
-        return _SHARED_POOL.get(os.getpid())
+    Not onnxruntime's process-wide pool: once that is made, every session that somebody else in the
+    process opens in the ordinary way is refused, and so is every session after a fork.
+    """
+    count = cpu_quota() if threads is None else threads
+    options.intra_op_num_threads = count
+    return f"{count}, {'the CPU quota' if threads is None else 'as asked for'}"
 
 
 def _in_our_words(path: Path, error: Exception) -> ModelError:

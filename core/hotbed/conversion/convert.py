@@ -94,7 +94,8 @@ class _told_in_our_words:  # noqa: N801 - reads as a statement where it is used
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        cause = error if isinstance(error, OSError) else getattr(error, "__cause__", None)
+        # A backend's own failure carries what the disk said as its cause.
+        cause = error.__cause__ if isinstance(error, BackendError) else error
         if not isinstance(cause, OSError):
             return
         why = "the disk is full" if cause.errno == errno.ENOSPC else f"{cause}"
