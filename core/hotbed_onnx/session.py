@@ -9,6 +9,7 @@ from attrs import frozen
 
 from hotbed.backends import cpu_quota
 from hotbed.errors import CorruptFileError, DeviceError, MissingFileError, ModelError
+from hotbed_onnx.forks import keep_in_children
 
 __all__ = ["OpenSession", "open_session"]
 
@@ -59,6 +60,7 @@ def open_session(path: Path, *, provider: str, threads: int | None) -> OpenSessi
     except Exception as error:
         # onnxruntime raises its own classes without a common base.
         raise _in_our_words(path, error) from error
+    keep_in_children(session)
     used = session.get_providers()
     if used[0] != provider:
         raise DeviceError(

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hotbed.backends import Artifact, Loaded, LoadOptions, TokenBatch, Variant
+from hotbed.backends.catalog import Catalog
+from hotbed.backends.engine import Engine
 from hotbed.inference.tokenisation import Tokenizer
 from hotbed.models import read_folder
 from hotbed.testing import TEXTS
 from hotbed_onnx import build_model
-from hotbed_onnx.model import open_model, run
+from hotbed_onnx.model import open_model
 
 __all__ = ["build", "embed", "open_graph", "token_batch"]
 
@@ -41,6 +43,9 @@ def open_graph(path: Path, **options: Any) -> Loaded:
 
 
 def embed(path: Path, batch: TokenBatch, output: str = "sentence_embedding") -> NDArray[np.float32]:
-    """Open a graph, run a batch, and give one output."""
+    """Open a graph, run a batch through the backend's hooks, and give one output."""
+    engine = Engine(Catalog().get("onnx_cpu"))
     loaded = open_graph(path)
-    return run(loaded.handle, batch, (output,))[output]
+    result = engine.embed(loaded, batch, (output,))[output]
+    engine.close(loaded)
+    return result

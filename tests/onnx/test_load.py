@@ -138,8 +138,8 @@ def test_a_path_may_be_text_or_path(tiny: Path) -> None:
 def test_threads_of_its_own(tiny: Path) -> None:
     """``threads=1`` gives a session one thread; otherwise it has as many as the CPU quota."""
     with hotbed.load(tiny) as usual, hotbed.load(tiny, threads=1) as own:
-        assert dict(own.loaded.facts)["threads"] == "1, as asked for"
-        assert dict(usual.loaded.facts)["threads"] == f"{cpu_quota()}, the CPU quota"
+        assert dict(own.loaded.facts)["threads"].partition(",")[0] == "1"
+        assert dict(usual.loaded.facts)["threads"].partition(",")[0] == str(cpu_quota())
         np.testing.assert_allclose(own.encode("cat"), usual.encode("cat"), atol=1e-6)
 
 
