@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -65,7 +66,7 @@ def _check(interpreter: Path | None) -> dict[str, Any]:
         folder, expected = _write_and_embed(work)
         readers: dict[str, Callable[[], Floats]] = {
             "hotbed": lambda: _hotbed(folder),
-            "fastembed": lambda: _fastembed(folder),
+            "fastembed": lambda: _fastembed(folder, work / "limited"),
             ONNX_BACKEND: lambda: _onnx_backend(folder, work, interpreter),
         }
         for reader, read in readers.items():
@@ -95,10 +96,12 @@ def _hotbed(folder: Path) -> Floats:
         return np.asarray(model.encode(load_mix(), show_progress_bar=False))
 
 
-def _fastembed(folder: Path) -> Floats:
-    # fastembed knows no max_seq_length: it reads the tokenizer's limit, 512 tokens here.
-    limit_for_fastembed(folder, CAP)
-    return fastembed_from(folder, threads=_THREADS)(load_mix())
+def _fastembed(folder: Path, limited: Path) -> Floats:
+    # fastembed knows no max_seq_length: it reads the tokenizer's limit, 512 tokens here. The limit
+    # is set in a copy, so that the other readers get the folder as it was written.
+    shutil.copytree(folder, limited)
+    limit_for_fastembed(limited, CAP)
+    return fastembed_from(limited, threads=_THREADS)(load_mix())
 
 
 def _onnx_backend(folder: Path, work: Path, interpreter: Path | None) -> Floats:
