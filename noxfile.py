@@ -50,7 +50,7 @@ def pytest(session: nox.Session, *arguments: str, **more: str) -> None:
 
 @nox.session(python=OLDEST)
 def model(session: nox.Session) -> None:
-    """Fetch the default model into the home that the others share. Only this one needs a network."""
+    """Fetch the default model into the home that the others share; they need no network."""
     session.install("-e", ".[cpu]")
     env = environment(session)
     del env["HF_HUB_OFFLINE"]

@@ -10,8 +10,9 @@ from typing import Any
 from attrs import frozen
 
 from hotbed.backends.catalog import BACKENDS, SOURCES, WRAPPERS, Catalog, Found
+from hotbed.backends.decision import Decision, Model, Request, Route, Rules
 from hotbed.backends.engine import Engine
-from hotbed.backends.selection import Decision, Model, Request, Route, Rules, select
+from hotbed.backends.selection import select
 from hotbed.backends.values import Artifact, ConvertTarget, LoadOptions, Probe, ProbeRequest
 from hotbed.conversion import GraphCache, converted_artifact
 from hotbed.errors import BackendError, MissingFileError, NoBackendError, UsageError

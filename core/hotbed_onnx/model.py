@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from attrs import define, frozen
+from attrs import define, field, frozen
 from numpy.typing import NDArray
 
-from hotbed.backends import Artifact, Loaded, LoadOptions, TokenBatch
+from hotbed.backends import Artifact, Loaded, LoadOptions, TokenBatch, cpu_quota
 from hotbed.errors import ClosedError, UnsupportedModelError
 from hotbed_onnx.session import OpenSession, open_session
 
@@ -31,15 +33,40 @@ class _Input:
 
 @define(kw_only=True, eq=False)
 class Handle:
-    """An open graph: which of its names mean what."""
+    """An open graph: which of its names mean what, and its sessions.
 
-    opened: OpenSession | None
+    One session splits each operator over all threads, which answers a lone batch soonest. Where
+    several batches are in flight, each runs on one thread in a second session, opened at first
+    need; its weights are mapped from the same file.
+    """
+
+    alone: OpenSession | None
+    open_lane: Callable[[], OpenSession]
     inputs: tuple[_Input, ...]
     outputs: dict[str, str]
+    _lane: OpenSession | None = None
+    _lock: threading.Lock = field(factory=threading.Lock)
+
+    def session(self, in_flight: int) -> OpenSession:
+        """The session for one of so many batches.
+
+        Raises:
+            ClosedError: The handle was closed.
+        """
+        alone = self.alone
+        if alone is None:
+            raise ClosedError("the session was closed")
+        if in_flight < 2:
+            return alone
+        with self._lock:
+            if self._lane is None:
+                self._lane = self.open_lane()
+            return self._lane
 
     def close(self) -> None:
-        """Let go of the session."""
-        self.opened = None
+        """Let go of the sessions."""
+        with self._lock:
+            self.alone = self._lane = None
 
 
 def open_model(artifact: Artifact, options: LoadOptions, *, provider: str) -> Loaded:
@@ -49,9 +76,11 @@ def open_model(artifact: Artifact, options: LoadOptions, *, provider: str) -> Lo
         UnsupportedModelError: It wants inputs that an embedding model does not have, or gives
             nothing that is an embedding.
     """
-    opened = open_session(artifact.path, provider=provider, threads=options.threads)
+    threads = options.threads or cpu_quota()
+    opened = open_session(artifact.path, provider=provider, threads=threads)
     handle = Handle(
-        opened=opened,
+        alone=opened,
+        open_lane=lambda: open_session(artifact.path, provider=provider, threads=1),
         inputs=_inputs(artifact, opened),
         outputs=_outputs(artifact, opened),
     )
@@ -66,17 +95,16 @@ def open_model(artifact: Artifact, options: LoadOptions, *, provider: str) -> Lo
         takes_pooling_mask="pooling_mask" in opened.inputs,
         batch_dependent=artifact.variant.storage in ("int8", "uint8", "q8"),
         token_budget=TOKEN_BUDGET,
-        facts=(("threads", opened.threads), ("file", artifact.path.name)),
+        lanes=threads,
+        facts=(("threads", str(threads)), ("file", artifact.path.name)),
     )
 
 
 def run(
-    handle: Handle, batch: TokenBatch, outputs: tuple[str, ...]
+    handle: Handle, batch: TokenBatch, outputs: tuple[str, ...], in_flight: int
 ) -> dict[str, NDArray[np.float32]]:
     """Run one batch; results as float32 by hotbed's names."""
-    opened = handle.opened
-    if opened is None:
-        raise ClosedError("the session was closed")
+    opened = handle.session(in_flight)
     feeds = {item.name: _feed(item, batch) for item in handle.inputs}
     results = opened.session.run([handle.outputs[name] for name in outputs], feeds)
     return {

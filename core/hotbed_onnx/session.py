@@ -7,7 +7,6 @@ from typing import Any
 
 from attrs import frozen
 
-from hotbed.backends import cpu_quota
 from hotbed.errors import CorruptFileError, DeviceError, MissingFileError, ModelError
 from hotbed_onnx.forks import keep_in_children
 
@@ -23,24 +22,24 @@ class OpenSession:
         inputs: Declared inputs → element type, e.g. ``tensor(int64)``.
         outputs: Declared outputs → shape.
         provider: The execution provider that the session really uses first.
-        threads: In words: how many, and why.
     """
 
     session: Any
     inputs: dict[str, str]
     outputs: dict[str, list[Any]]
     provider: str
-    threads: str
 
 
-def open_session(path: Path, *, provider: str, threads: int | None) -> OpenSession:
+def open_session(path: Path, *, provider: str, threads: int) -> OpenSession:
     """Open a model file on one execution provider.
 
     Args:
         path: The ``.onnx`` file.
         provider: The provider asked for. The session is checked to use it: a runtime may fall
             back to the CPU without a word.
-        threads: Threads of this session's pool; None follows the CPU quota of the process.
+        threads: Threads of this session's own pool, the caller's included. Never onnxruntime's
+            process-wide pool: once that is made, every session that somebody else in the process
+            opens in the ordinary way is refused, and so is every session after a fork.
 
     Raises:
         MissingFileError, CorruptFileError: The file, or its external data, is not there or broken.
@@ -54,7 +53,7 @@ def open_session(path: Path, *, provider: str, threads: int | None) -> OpenSessi
         raise CorruptFileError(f"{path} is empty; convert or download it again")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors; warnings about folded initialisers help nobody
-    words = _set_threads(options, threads)
+    options.intra_op_num_threads = threads
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
     except Exception as error:
@@ -72,19 +71,7 @@ def open_session(path: Path, *, provider: str, threads: int | None) -> OpenSessi
         inputs={item.name: item.type for item in session.get_inputs()},
         outputs={item.name: list(item.shape) for item in session.get_outputs()},
         provider=used[0],
-        threads=words,
     )
-
-
-def _set_threads(options: Any, threads: int | None) -> str:
-    """Give the session threads of its own.
-
-    Not onnxruntime's process-wide pool: once that is made, every session that somebody else in the
-    process opens in the ordinary way is refused, and so is every session after a fork.
-    """
-    count = cpu_quota() if threads is None else threads
-    options.intra_op_num_threads = count
-    return f"{count}, {'the CPU quota' if threads is None else 'as asked for'}"
 
 
 def _in_our_words(path: Path, error: Exception) -> ModelError:

@@ -9,7 +9,8 @@ import pytest
 
 import hotbed
 from hotbed.backends.catalog import BACKENDS
-from hotbed.backends.selection import Model, Request, Rules, Stage, select
+from hotbed.backends.decision import Model, Request, Rules, Stage
+from hotbed.backends.selection import select
 from hotbed.backends.values import Variant
 from hotbed.errors import SettingsError
 from hotbed.loading import House, default_house

@@ -130,7 +130,7 @@ def test_signatures_of_the_hooks() -> None:
     assert hooks == {
         "hotbed_probe": ["request"],
         "hotbed_load": ["artifact", "options"],
-        "hotbed_embed": ["loaded", "batch", "outputs"],
+        "hotbed_embed": ["loaded", "batch", "outputs", "in_flight"],
         "hotbed_pool": ["token_embeddings", "attention_mask", "pooling_mask", "pooling"],
         "hotbed_convert": ["folder", "target", "out"],
         "hotbed_quantize": ["artifact", "recipe", "texts", "out"],

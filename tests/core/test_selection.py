@@ -10,7 +10,8 @@ import pytest
 
 from hotbed.backends import Probe, ProbeRequest, Variant
 from hotbed.backends.catalog import Found
-from hotbed.backends.selection import Decision, Model, Request, Rules, Stage, Verdict, select
+from hotbed.backends.decision import Decision, Model, Request, Rules, Stage, Verdict
+from hotbed.backends.selection import select
 from tests.core.backends import EMBED, backend, capability
 
 ONNX = Variant(format="onnx", file="onnx/model.onnx", storage="float32", profile="portable")

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from hotbed.backends import Probe, Variant
-from hotbed.backends.selection import Decision, Model, Request, Rules, Stage, select
+from hotbed.backends.decision import Decision, Model, Request, Rules, Stage
+from hotbed.backends.selection import select
 from hotbed.errors import UsageError
 from tests.core.backends import backend, capability
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from hotbed.backends import Capability, Probe, ProbeRequest, Variant
 from hotbed.backends.catalog import Found
-from hotbed.backends.selection import Decision, Model, Request, Rules, Stage, select
+from hotbed.backends.decision import Decision, Model, Request, Rules, Stage
+from hotbed.backends.selection import select
 from tests.core.backends import backend
 
 FORMATS = ("onnx", "safetensors", "gguf")

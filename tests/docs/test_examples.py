@@ -46,7 +46,9 @@ def test_the_examples_of_a_page_run(page: Path) -> None:
 
 def test_ci_runs_the_readmes_test_command() -> None:
     """.ci/run holds the second command of the README, word for word."""
-    commands = re.findall(r"^```\n(.+)\n```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M)
+    commands = re.findall(
+        r"^```\n(.+)\n```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M
+    )
     assert len(commands) == 2
     assert commands[1].endswith("nox")
     assert commands[1] in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()

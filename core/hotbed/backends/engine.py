@@ -82,10 +82,12 @@ class Engine:
         return self._expect("hotbed_load", loaded, Loaded)
 
     def embed(
-        self, loaded: Loaded, batch: TokenBatch, outputs: tuple[str, ...]
+        self, loaded: Loaded, batch: TokenBatch, outputs: tuple[str, ...], in_flight: int = 1
     ) -> dict[str, NDArray[np.float32]]:
         """Run one batch; every output asked for comes back with one row a text."""
-        results = self._call("hotbed_embed", loaded=loaded, batch=batch, outputs=outputs)
+        results = self._call(
+            "hotbed_embed", loaded=loaded, batch=batch, outputs=outputs, in_flight=in_flight
+        )
         results = self._expect("hotbed_embed", results, dict)
         for name in outputs:
             self._expect_shape(name, results.get(name), loaded, batch)

@@ -59,12 +59,13 @@ class HotbedSpec:
 
     @hookspec(firstresult=True)
     def hotbed_embed(
-        self, loaded: Loaded, batch: TokenBatch, outputs: tuple[str, ...]
+        self, loaded: Loaded, batch: TokenBatch, outputs: tuple[str, ...], in_flight: int
     ) -> dict[str, NDArray[np.float32]] | None:
         """Run one batch and give the outputs asked for, by name.
 
         ``sentence_embedding`` is (batch, dimension) float32, ``token_embeddings`` is
         (batch, tokens, hidden) float32; rows in the batch's order. Called from several threads.
+        ``in_flight`` is how many batches the core runs at once: 1, or ``Loaded.lanes``.
         """
 
     @hookspec(firstresult=True)

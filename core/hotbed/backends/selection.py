@@ -7,206 +7,24 @@ answers yes.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
-from attrs import evolve, field, frozen
-
 from hotbed.backends.catalog import Found
-from hotbed.backends.manifest import SUPPORTED_HOOK_APIS, Capability, dtype_name
-from hotbed.backends.values import Probe, ProbeRequest, Variant
-from hotbed.errors import UsageError
+from hotbed.backends.decision import Decision, Model, Request, Route, Rules, Stage, Verdict
+from hotbed.backends.manifest import SUPPORTED_HOOK_APIS
+from hotbed.backends.routes import (
+    by_device,
+    by_dtype,
+    by_family,
+    device_order,
+    no_format,
+    preference,
+    routes_of,
+)
+from hotbed.backends.values import Probe, ProbeRequest
 
-__all__ = ["Decision", "Model", "Request", "Route", "Rules", "Stage", "Verdict", "select"]
-
-_FLOATS = ("bfloat16", "float16", "float32")
-
-
-class Stage(enum.Enum):
-    """Where a backend dropped out, or that it did not."""
-
-    BLOCKED = "blocked"
-    CONFLICT = "name conflict"
-    LOAD = "load"
-    HOOK_API = "hook API"
-    NAMED = "not named"
-    ACTION = "action"
-    FORMAT = "format"
-    FAMILY = "family"
-    DEVICE = "device"
-    DTYPE = "dtype"
-    PROBE = "probe"
-    PASSED_OVER = "passed over"
-    CHOSEN = "chosen"
-
-
-@frozen(kw_only=True)
-class Request:
-    """What is asked for.
-
-    Attributes:
-        action: ``embed`` or ``convert``.
-        task: What the model is for.
-        device: ``auto``, or a device: ``cpu``, ``cuda``, ``cuda:1``.
-        dtype: Arithmetic; None is that of the stored weights, or wider.
-        backend: The one backend to use; None lets selection choose.
-        features: Names that the capability must list.
-    """
-
-    action: str = "embed"
-    task: str = "embedding"
-    device: str = "auto"
-    dtype: str | None = field(default=None)
-    backend: str | None = None
-    features: tuple[str, ...] = ()
-
-    @dtype.validator
-    def _known(self, _: Any, value: str | None) -> None:
-        if value is None:
-            return
-        try:
-            dtype_name(value)
-        except KeyError:
-            raise UsageError(
-                f"dtype={value!r} is not known; use float32, bfloat16, float16, int8, uint8, "
-                f"q8 or q4, or None for that of the stored weights"
-            ) from None
-
-    @property
-    def canonical_dtype(self) -> str | None:
-        """``dtype`` under its one name."""
-        return None if self.dtype is None else dtype_name(self.dtype)
-
-
-@frozen(kw_only=True)
-class Model:
-    """The facts about a model folder that selection reads.
-
-    Attributes:
-        name: For messages.
-        family: ``config.model_type``.
-        variants: The runnable files, present or fetchable; the first one is the reference, whose
-            weights ``dtype=None`` means.
-        folder: Where it lies, for probes.
-    """
-
-    name: str
-    family: str
-    variants: tuple[Variant, ...]
-    folder: Path | None = None
-
-
-@frozen(kw_only=True)
-class Rules:
-    """What the settings say about ranking."""
-
-    priority: tuple[str, ...] = ()
-    devices: tuple[str, ...] = ("cuda", "cpu")
-
-
-@frozen(kw_only=True)
-class Route:
-    """One way for a backend to run the model: a file, or a file converted first."""
-
-    capability: Capability
-    variant: Variant
-    converter: str = ""
-    profile: str = ""
-    device: str = ""
-    dtype: str = ""
-    knows_family: bool = True
-    converter_rank: int = 0
-
-    @property
-    def file(self) -> str:
-        """The route in words: ``onnx/model.onnx``, ``model.safetensors → onnx (cpu)``."""
-        if not self.converter:
-            return self.variant.file
-        target = self.capability.formats[0]
-        return f"{self.variant.file} → {target} ({self.profile}) by {self.converter}"
-
-
-@frozen(kw_only=True)
-class Verdict:
-    """What became of one backend."""
-
-    backend: str
-    dist: str
-    version: str
-    stage: Stage
-    reason: str
-    fix: str = ""
-    route: Route | None = None
-
-
-@frozen(kw_only=True)
-class Decision:
-    """A request, the verdict on every backend, and the one chosen, if any."""
-
-    request: Request
-    model: str
-    chosen: Verdict | None
-    verdicts: tuple[Verdict, ...]
-
-    def explain(self) -> str:
-        """The verdicts as a plain table, the chosen one first."""
-        asked = [f"device={self.request.device}", f"dtype={self.request.dtype or 'as stored'}"]
-        if self.request.backend:
-            asked.append(f"backend={self.request.backend}")
-        if self.request.features:
-            asked.append(f"features={','.join(self.request.features)}")
-        lines = [f"{self.request.action} {self.model} ({', '.join(asked)})"]
-        rows = [_row(verdict) for verdict in self.verdicts]
-        if not rows:
-            return "\n".join([*lines, "  no backend is installed"])
-        widths = [max(len(row[i]) for row in rows) for i in range(3)]
-        for row in rows:
-            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-            lines.append(f"  {'  '.join(cells)}  {row[3]}")
-        return "\n".join(lines)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The decision as plain values, for JSON."""
-        return {
-            "request": {
-                "action": self.request.action,
-                "device": self.request.device,
-                "dtype": self.request.dtype,
-                "backend": self.request.backend,
-                "features": list(self.request.features),
-            },
-            "model": self.model,
-            "chosen": self.chosen.backend if self.chosen else None,
-            "verdicts": [_verdict_dict(verdict) for verdict in self.verdicts],
-        }
-
-
-def _row(verdict: Verdict) -> tuple[str, str, str, str]:
-    word = {Stage.CHOSEN: "chosen", Stage.PASSED_OVER: "passed over"}.get(verdict.stage, "rejected")
-    origin = " ".join(filter(None, (verdict.dist, verdict.version))) or "unknown distribution"
-    why = verdict.reason
-    if verdict.stage not in (Stage.CHOSEN, Stage.PASSED_OVER):
-        why = f"{verdict.stage.value}: {why}"
-    if verdict.fix:
-        why += f"   fix: {verdict.fix}"
-    return word, verdict.backend, origin, why
-
-
-def _verdict_dict(verdict: Verdict) -> dict[str, Any]:
-    route = verdict.route
-    return {
-        "backend": verdict.backend,
-        "distribution": verdict.dist,
-        "version": verdict.version,
-        "stage": verdict.stage.value,
-        "reason": verdict.reason,
-        "fix": verdict.fix,
-        "device": route.device if route else None,
-        "dtype": route.dtype if route else None,
-        "file": route.file if route else None,
-    }
+__all__ = ["select"]
 
 
 def select(
@@ -297,23 +115,23 @@ def _judge(
         route
         for capability in manifest.capabilities
         if (capability.action, capability.task) == (request.action, request.task)
-        for route in _routes(capability, model, everyone, request.action)
+        for route in routes_of(capability, model, everyone, request.action)
     ]
     if not routes:
-        reason = _no_format(manifest.capabilities, request, model)
+        reason = no_format(manifest.capabilities, request, model)
         return [], _verdict(backend, Stage.FORMAT, reason)
     for stage, narrow in (
-        (Stage.FAMILY, _family),
-        (Stage.DEVICE, _device),
-        (Stage.DTYPE, _dtype),
+        (Stage.FAMILY, by_family),
+        (Stage.DEVICE, by_device),
+        (Stage.DTYPE, by_dtype),
     ):
         survivors, reason = narrow(routes, request, model, rules)
         if not survivors:
             return [], _verdict(backend, stage, reason)
         routes = survivors
-    routes.sort(key=lambda route: _preference(route, rules))
+    routes.sort(key=lambda route: preference(route, rules))
     best = {route.device: route for route in reversed(routes)}
-    ordered = sorted(best.values(), key=lambda route: _preference(route, rules))
+    ordered = sorted(best.values(), key=lambda route: preference(route, rules))
     return ordered, _verdict(backend, Stage.CHOSEN, "", route=ordered[0])
 
 
@@ -344,150 +162,6 @@ def _out_before_routes(backend: Found, request: Request) -> Verdict | None:
     return None
 
 
-def _routes(
-    capability: Capability, model: Model, everyone: Sequence[Found], action: str
-) -> list[Route]:
-    direct = [
-        Route(
-            capability=capability,
-            variant=variant,
-            profile=variant.profile,
-            knows_family=not capability.families or model.family in capability.families,
-        )
-        for variant in model.variants
-        if variant.format in capability.formats
-        and (not variant.profile or variant.profile in capability.profiles)
-    ]
-    if action != "embed":
-        return direct
-    return direct + [
-        Route(
-            capability=capability,
-            variant=variant,
-            converter=backend.name,
-            profile=profile,
-            knows_family=not conversion.families or model.family in conversion.families,
-            converter_rank=rank,
-        )
-        for rank, (backend, conversion) in enumerate(_conversions(everyone))
-        if conversion.to in capability.formats
-        for variant in model.variants
-        if variant.format in conversion.formats and variant.format not in capability.formats
-        for profile in capability.profiles
-        if profile in conversion.profiles
-    ]
-
-
-def _conversions(everyone: Sequence[Found]) -> list[tuple[Found, Capability]]:
-    """Who converts, hotbed's own first: an installed plugin must not change what is converted."""
-    return [
-        (backend, capability)
-        for backend in sorted(everyone, key=lambda found: (not found.first_party, found.name))
-        if backend.usable and backend.manifest is not None
-        if backend.manifest.hook_api in SUPPORTED_HOOK_APIS
-        for capability in backend.manifest.capabilities
-        if capability.action == "convert"
-    ]
-
-
-def _no_format(capabilities: Iterable[Capability], request: Request, model: Model) -> str:
-    mine = [c for c in capabilities if c.action == request.action]
-    reads = sorted({f"{fmt}" for c in mine for fmt in c.formats})
-    profiles = sorted({profile for c in mine for profile in c.profiles})
-    holds = ", ".join(variant.file for variant in model.variants) or "nothing runnable"
-    return f"reads {', '.join(reads)} ({', '.join(profiles)}); the folder holds {holds}"
-
-
-_Narrowed = tuple[list[Route], str]
-
-
-def _family(routes: list[Route], request: Request, model: Model, rules: Rules) -> _Narrowed:
-    known = sorted(
-        {name for route in routes if not route.converter for name in route.capability.families}
-    )
-    reason = f"model_type {model.family!r} is not one it knows"
-    if known:
-        reason += f" ({', '.join(known)})"
-    converters = sorted({route.converter for route in routes if route.converter})
-    if converters:
-        asked = ", ".join(converters)
-        reason = f"no converter here knows model_type {model.family!r} (asked: {asked})"
-    return [route for route in routes if route.knows_family], reason
-
-
-def _device(routes: list[Route], request: Request, model: Model, rules: Rules) -> _Narrowed:
-    runs_on = sorted({device for route in routes for device in route.capability.devices})
-    reason = f"asked for {request.device}; runs on {', '.join(runs_on)}"
-    if request.device == "auto":
-        return [evolve(r, device=d) for r in routes for d in r.capability.devices], reason
-    base = request.device.partition(":")[0]
-    return [
-        evolve(route, device=request.device) for route in routes if base in route.capability.devices
-    ], reason
-
-
-def _dtype(routes: list[Route], request: Request, model: Model, rules: Rules) -> _Narrowed:
-    asked = request.canonical_dtype
-    missing = [f for f in request.features if not any(f in r.capability.features for r in routes)]
-    if missing:
-        return [], f"lacks the feature {', '.join(missing)}"
-    survivors = [
-        evolve(route, dtype=asked or _default_dtype(route))
-        for route in routes
-        if (asked is None or asked in route.capability.dtypes)
-        and _storage_serves(route, asked, model)
-        and all(feature in route.capability.features for feature in request.features)
-    ]
-    offered = sorted({d for route in routes for d in route.capability.dtypes})
-    if asked is not None and asked not in offered:
-        return survivors, f"asked for {asked}; it computes in {', '.join(offered)}"
-    stored = ", ".join(f"{v.file} ({v.storage})" for v in model.variants)
-    serves = asked or "the stored arithmetic"
-    return survivors, f"no file it can run is stored so that {serves} is served; there is {stored}"
-
-
-def _default_dtype(route: Route) -> str:
-    if not route.converter and route.variant.storage in route.capability.dtypes:
-        return route.variant.storage
-    return route.capability.dtypes[0]
-
-
-def _storage_serves(route: Route, asked: str | None, model: Model) -> bool:
-    """Whether the variant's weights may serve the arithmetic asked for.
-
-    Float arithmetic reads the reference weights or a float32 copy of them, never a rounded copy;
-    integer arithmetic reads a file that was quantised so.
-    """
-    storage = route.variant.storage
-    if route.capability.storages and storage not in route.capability.storages:
-        return False
-    if asked is not None and asked not in _FLOATS:
-        return storage == asked
-    if asked is not None and storage not in _FLOATS:
-        return False
-    reference = model.variants[0].storage
-    if storage == reference:
-        return True
-    return storage == "float32" and reference in _FLOATS
-
-
-def _preference(route: Route, rules: Rules) -> tuple[Any, ...]:
-    """Among one backend's own routes: device, then its preferred profile, then no conversion."""
-    profiles = route.capability.profiles
-    return (
-        _device_order(route.device, rules),
-        profiles.index(route.profile) if route.profile in profiles else len(profiles),
-        bool(route.converter),
-        route.converter_rank,
-        route.variant.file,
-    )
-
-
-def _device_order(device: str, rules: Rules) -> int:
-    base = device.partition(":")[0]
-    return rules.devices.index(base) if base in rules.devices else len(rules.devices)
-
-
 _RANKING = (
     "it is not in the settings' priority list as high",
     "it is not first-party",
@@ -502,7 +176,7 @@ def _rank(backend: Found, route: Route, rules: Rules) -> tuple[Any, ...]:
     return (
         place,
         not backend.first_party,
-        _device_order(route.device, rules),
+        device_order(route.device, rules),
         -route.capability.priority,
         backend.name,
         backend.dist,

@@ -118,6 +118,8 @@ class Loaded:
         takes_pooling_mask: Whether ``sentence_embedding`` obeys ``TokenBatch.pooling_mask``.
         batch_dependent: Whether a row's result depends on the other rows of its batch.
         token_budget: Padded tokens in one batch at which this engine works best.
+        lanes: Batches that it likes to have in flight at once, when there are many. Above 1, the
+            core calls ``hotbed_embed`` from that many threads and says so in ``in_flight``.
         nbytes: Bytes of weights held, where the backend knows.
         facts: Anything else worth showing, as (name, value).
     """
@@ -131,6 +133,7 @@ class Loaded:
     takes_pooling_mask: bool = False
     batch_dependent: bool = False
     token_budget: int = 1024
+    lanes: int = 1
     nbytes: int | None = None
     facts: tuple[tuple[str, str], ...] = ()
 

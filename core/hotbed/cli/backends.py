@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from hotbed.backends.catalog import Found
-from hotbed.backends.selection import Request
+from hotbed.backends.decision import Request
 from hotbed.backends.values import Probe, ProbeRequest
 from hotbed.cli.console import out, plain_table, print_json
 from hotbed.cli.parameters import (

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from hotbed.backends.selection import Request
+from hotbed.backends.decision import Request
 from hotbed.backends.values import ConvertTarget
 from hotbed.cli.console import errors, megabytes, out, print_json
 from hotbed.cli.parameters import (

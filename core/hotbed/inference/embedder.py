@@ -14,7 +14,7 @@ import numpy as np
 from attrs import evolve
 from numpy.typing import ArrayLike, NDArray
 
-from hotbed.backends.selection import Decision
+from hotbed.backends.decision import Decision
 from hotbed.backends.values import Loaded
 from hotbed.errors import ClosedError, HotbedWarning, UsageError
 from hotbed.inference.options import EncodeOptions

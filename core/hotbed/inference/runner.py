@@ -12,6 +12,7 @@ from hotbed.backends.engine import Engine
 from hotbed.backends.values import Loaded, TokenBatch
 from hotbed.errors import UnsupportedModelError
 from hotbed.inference.batching import pack
+from hotbed.inference.lanes import LEAST_BATCHES, side_by_side
 from hotbed.inference.progress import Progress
 from hotbed.inference.tokenisation import Tokenizer, Tokens
 from hotbed.models.folder import ModelFolder
@@ -57,9 +58,12 @@ class Runner:
     def sentences(self, tokens: Tokens, max_rows: int | None, progress: Progress) -> Floats:
         """Sentence embeddings, (n, d) float32."""
         vectors = np.empty((len(tokens.ids), self.dimension), dtype=np.float32)
-        for rows in pack(tokens.counts, self.loaded.token_budget, max_rows):
-            vectors[rows] = self._sentence_batch(self.tokenizer.batch(tokens, rows))
-            progress.advance(len(rows))
+
+        def work(rows: NDArray[np.int64], in_flight: int) -> None:
+            batch = self.tokenizer.batch(tokens, rows)
+            vectors[rows] = self._sentence_batch(batch, in_flight)
+
+        self._each(work, tokens, max_rows, progress)
         return vectors
 
     def token_rows(
@@ -71,29 +75,50 @@ class Runner:
                 f"{self.folder.name}: the graph gives no token embeddings, only "
                 f"{', '.join(self.loaded.outputs)}"
             )
-        results: list[tuple[Floats, Floats, TokenBatch, int]] = [None] * len(tokens.ids)  # type: ignore[list-item]
-        for rows in pack(tokens.counts, self.loaded.token_budget, max_rows):
+        results: dict[int, tuple[Floats, Floats, TokenBatch, int]] = {}
+
+        def work(rows: NDArray[np.int64], in_flight: int) -> None:
             batch = self.tokenizer.batch(tokens, rows)
-            embeddings = self.engine.embed(self.loaded, batch, (TOKENS,))[TOKENS]
-            vectors = self._sentence_batch(batch)
-            for place, row in enumerate(rows):
+            embeddings = self.engine.embed(self.loaded, batch, (TOKENS,), in_flight)[TOKENS]
+            vectors = self._sentence_batch(batch, in_flight)
+            for place, row in enumerate(rows.tolist()):
                 # As in sentence-transformers, only padding after the last token is cut.
                 kept = int(np.flatnonzero(batch.attention_mask[place]).max(initial=0)) + 1
                 results[row] = (embeddings[place, :kept].copy(), vectors[place], batch, place)
-            progress.advance(len(rows))
-        return results
 
-    def _sentence_batch(self, batch: TokenBatch) -> Floats:
+        self._each(work, tokens, max_rows, progress)
+        return [results[row] for row in range(len(tokens.ids))]
+
+    def _each(
+        self,
+        work: Callable[[NDArray[np.int64], int], None],
+        tokens: Tokens,
+        max_rows: int | None,
+        progress: Progress,
+    ) -> None:
+        """Do every batch: one after the other, or on the engine's lanes where there are enough."""
+        batches = list(pack(tokens.counts, self.loaded.token_budget, max_rows))
+        lanes = self.loaded.lanes
+        if lanes < 2 or len(batches) < LEAST_BATCHES * lanes:
+            for rows in batches:
+                work(rows, 1)
+                progress.advance(len(rows))
+            return
+        done = side_by_side(lambda rows: work(rows, lanes), batches, lanes)
+        for rows, _ in zip(batches, done, strict=True):
+            progress.advance(len(rows))
+
+    def _sentence_batch(self, batch: TokenBatch, in_flight: int) -> Floats:
         loaded = self.loaded
         pooled_in_graph = SENTENCES in loaded.outputs
         if pooled_in_graph and (loaded.takes_pooling_mask or not batch.masks_differ):
-            return self.engine.embed(loaded, batch, (SENTENCES,))[SENTENCES]
+            return self.engine.embed(loaded, batch, (SENTENCES,), in_flight)[SENTENCES]
         if TOKENS not in loaded.outputs:
             raise UnsupportedModelError(
                 f"{self.folder.name} leaves its prompt out of pooling, and the graph pools without "
                 f"a pooling mask and gives no token embeddings; convert the model with hotbed"
             )
-        tokens = self.engine.embed(loaded, batch, (TOKENS,))[TOKENS]
+        tokens = self.engine.embed(loaded, batch, (TOKENS,), in_flight)[TOKENS]
         vectors = self.engine.pool(tokens, batch, self.folder.pipeline.pooling)
         if self._heads is None:
             self._heads = build_heads(self.folder.path, self.folder.pipeline.heads)

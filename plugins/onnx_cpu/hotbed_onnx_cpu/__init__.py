@@ -70,12 +70,12 @@ def hotbed_load(artifact: Artifact, options: LoadOptions) -> Loaded:
 
 @hookimpl
 def hotbed_embed(
-    loaded: Loaded, batch: TokenBatch, outputs: tuple[str, ...]
+    loaded: Loaded, batch: TokenBatch, outputs: tuple[str, ...], in_flight: int
 ) -> dict[str, NDArray[np.float32]]:
     """Run the session."""
     from hotbed_onnx.model import run
 
-    return run(loaded.handle, batch, outputs)
+    return run(loaded.handle, batch, outputs, in_flight)
 
 
 @hookimpl

@@ -1,0 +1,200 @@
+"""What is asked of selection, what it reads, and what it answers."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+
+from hotbed.backends.manifest import Capability, dtype_name
+from hotbed.backends.values import Variant
+from hotbed.errors import UsageError
+
+__all__ = ["Decision", "Model", "Request", "Route", "Rules", "Stage", "Verdict"]
+
+
+class Stage(enum.Enum):
+    """Where a backend dropped out, or that it did not."""
+
+    BLOCKED = "blocked"
+    CONFLICT = "name conflict"
+    LOAD = "load"
+    HOOK_API = "hook API"
+    NAMED = "not named"
+    ACTION = "action"
+    FORMAT = "format"
+    FAMILY = "family"
+    DEVICE = "device"
+    DTYPE = "dtype"
+    PROBE = "probe"
+    PASSED_OVER = "passed over"
+    CHOSEN = "chosen"
+
+
+@frozen(kw_only=True)
+class Request:
+    """What is asked for.
+
+    Attributes:
+        action: ``embed`` or ``convert``.
+        task: What the model is for.
+        device: ``auto``, or a device: ``cpu``, ``cuda``, ``cuda:1``.
+        dtype: Arithmetic; None is that of the stored weights, or wider.
+        backend: The one backend to use; None lets selection choose.
+        features: Names that the capability must list.
+    """
+
+    action: str = "embed"
+    task: str = "embedding"
+    device: str = "auto"
+    dtype: str | None = field(default=None)
+    backend: str | None = None
+    features: tuple[str, ...] = ()
+
+    @dtype.validator
+    def _known(self, _: Any, value: str | None) -> None:
+        if value is None:
+            return
+        try:
+            dtype_name(value)
+        except KeyError:
+            raise UsageError(
+                f"dtype={value!r} is not known; use float32, bfloat16, float16, int8, uint8, "
+                f"q8 or q4, or None for that of the stored weights"
+            ) from None
+
+    @property
+    def canonical_dtype(self) -> str | None:
+        """``dtype`` under its one name."""
+        return None if self.dtype is None else dtype_name(self.dtype)
+
+
+@frozen(kw_only=True)
+class Model:
+    """The facts about a model folder that selection reads.
+
+    Attributes:
+        name: For messages.
+        family: ``config.model_type``.
+        variants: The runnable files, present or fetchable; the first one is the reference, whose
+            weights ``dtype=None`` means.
+        folder: Where it lies, for probes.
+    """
+
+    name: str
+    family: str
+    variants: tuple[Variant, ...]
+    folder: Path | None = None
+
+
+@frozen(kw_only=True)
+class Rules:
+    """What the settings say about ranking."""
+
+    priority: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ("cuda", "cpu")
+
+
+@frozen(kw_only=True)
+class Route:
+    """One way for a backend to run the model: a file, or a file converted first."""
+
+    capability: Capability
+    variant: Variant
+    converter: str = ""
+    profile: str = ""
+    device: str = ""
+    dtype: str = ""
+    knows_family: bool = True
+    converter_rank: int = 0
+
+    @property
+    def file(self) -> str:
+        """The route in words: ``onnx/model.onnx``, ``model.safetensors → onnx (cpu)``."""
+        if not self.converter:
+            return self.variant.file
+        target = self.capability.formats[0]
+        return f"{self.variant.file} → {target} ({self.profile}) by {self.converter}"
+
+
+@frozen(kw_only=True)
+class Verdict:
+    """What became of one backend."""
+
+    backend: str
+    dist: str
+    version: str
+    stage: Stage
+    reason: str
+    fix: str = ""
+    route: Route | None = None
+
+
+@frozen(kw_only=True)
+class Decision:
+    """A request, the verdict on every backend, and the one chosen, if any."""
+
+    request: Request
+    model: str
+    chosen: Verdict | None
+    verdicts: tuple[Verdict, ...]
+
+    def explain(self) -> str:
+        """The verdicts as a plain table, the chosen one first."""
+        asked = [f"device={self.request.device}", f"dtype={self.request.dtype or 'as stored'}"]
+        if self.request.backend:
+            asked.append(f"backend={self.request.backend}")
+        if self.request.features:
+            asked.append(f"features={','.join(self.request.features)}")
+        lines = [f"{self.request.action} {self.model} ({', '.join(asked)})"]
+        rows = [_row(verdict) for verdict in self.verdicts]
+        if not rows:
+            return "\n".join([*lines, "  no backend is installed"])
+        widths = [max(len(row[i]) for row in rows) for i in range(3)]
+        for row in rows:
+            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+            lines.append(f"  {'  '.join(cells)}  {row[3]}")
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The decision as plain values, for JSON."""
+        return {
+            "request": {
+                "action": self.request.action,
+                "device": self.request.device,
+                "dtype": self.request.dtype,
+                "backend": self.request.backend,
+                "features": list(self.request.features),
+            },
+            "model": self.model,
+            "chosen": self.chosen.backend if self.chosen else None,
+            "verdicts": [_verdict_dict(verdict) for verdict in self.verdicts],
+        }
+
+
+def _row(verdict: Verdict) -> tuple[str, str, str, str]:
+    word = {Stage.CHOSEN: "chosen", Stage.PASSED_OVER: "passed over"}.get(verdict.stage, "rejected")
+    origin = " ".join(filter(None, (verdict.dist, verdict.version))) or "unknown distribution"
+    why = verdict.reason
+    if verdict.stage not in (Stage.CHOSEN, Stage.PASSED_OVER):
+        why = f"{verdict.stage.value}: {why}"
+    if verdict.fix:
+        why += f"   fix: {verdict.fix}"
+    return word, verdict.backend, origin, why
+
+
+def _verdict_dict(verdict: Verdict) -> dict[str, Any]:
+    route = verdict.route
+    return {
+        "backend": verdict.backend,
+        "distribution": verdict.dist,
+        "version": verdict.version,
+        "stage": verdict.stage.value,
+        "reason": verdict.reason,
+        "fix": verdict.fix,
+        "device": route.device if route else None,
+        "dtype": route.dtype if route else None,
+        "file": route.file if route else None,
+    }
