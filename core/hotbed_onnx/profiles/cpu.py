@@ -23,8 +23,9 @@ class _Cpu:
     def add_norm(
         self, graph: Graph, x: str, skip: str, bias: str, scale: str, shift: str, eps: float
     ) -> str:
-        inputs = (x, skip, scale, shift, bias)
-        return graph.op("SkipLayerNormalization", *inputs, domain=CONTRIB, epsilon=eps)
+        # Not SkipLayerNormalization: on CPUs it is slower than its parts (docs/performance.md).
+        total = graph.op("Add", graph.op("Add", x, bias), skip)
+        return self.layer_norm(graph, total, scale, shift, eps)
 
     def linear(self, graph: Graph, x: str, kernel: str) -> str:
         return graph.op("MatMul", x, kernel)
