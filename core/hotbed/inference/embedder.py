@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
 import warnings
@@ -225,10 +224,14 @@ class Embedder:
 
     async def aembed_documents(self, texts: Sequence[str]) -> list[list[float]]:
         """``embed_documents`` in a worker thread."""
+        import asyncio  # a tenth of the start-up of a process that never needs it
+
         return await asyncio.to_thread(self.embed_documents, texts)
 
     async def aembed_query(self, text: str) -> list[float]:
         """``embed_query`` in a worker thread."""
+        import asyncio
+
         return await asyncio.to_thread(self.embed_query, text)
 
     def similarity(self, a: ArrayLike, b: ArrayLike) -> Floats:
