@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 import hotbed
+from hotbed.backends import ConvertTarget
+from hotbed.conversion import convert_into
 from hotbed.errors import ConversionError
 from hotbed.loading import default_house
 from hotbed.publishing import STAGE_PREFIX
@@ -123,3 +125,14 @@ def test_a_home_that_cannot_be_written(tiny: Path, monkeypatch: pytest.MonkeyPat
     hotbed.refresh()
     with pytest.raises(ConversionError, match=r"tiny was not converted into .*config\.json"):
         hotbed.load(tiny)
+
+
+def test_a_conversion_never_writes_into_what_exists(tiny: Path, tmp_path: Path) -> None:
+    """The library call refuses a folder that is there, and leaves it as it is."""
+    house = default_house()
+    folder = house.read(house.locate(str(tiny)))
+    place = tmp_path / "mine"
+    place.mkdir()
+    with pytest.raises(ConversionError, match="exists"):
+        convert_into(house.engine("onnx_cpu"), folder, ConvertTarget(), place)
+    assert list(place.iterdir()) == []

@@ -181,6 +181,9 @@ def test_langchains_interface(model: Embedder) -> None:
         ([b"cat"], r"inputs\[0\] is bytes"),
         (None, "inputs is NoneType; give a string, a list"),
         (7, "inputs is int"),
+        ({"text": "cat"}, "inputs is dict"),
+        ({"cat", "dog"}, "inputs is set"),
+        (b"cat", "inputs is bytes"),
     ],
 )
 def test_what_is_not_a_text_is_named_with_its_place(

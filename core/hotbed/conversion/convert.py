@@ -51,8 +51,10 @@ def convert_into(
     """Write a whole model folder: configuration, tokenizer, modules, and the converted file.
 
     Raises:
-        ConversionError: It did not finish; ``out`` was not made.
+        ConversionError: ``out`` exists, or the conversion did not finish; ``out`` was not made.
     """
+    if out.exists():
+        raise ConversionError(f"{out} exists; {folder.name} was not converted into it")
     with _told_in_our_words(folder, out), staging(out) as stage:
         _copy_small_files(folder, stage)
         place = stage / folder.pipeline.transformer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from types import TracebackType
 from typing import Any
 
@@ -385,7 +385,7 @@ def _texts(texts: Iterable[str], start: int = 0) -> list[str]:
     Raises:
         UsageError: One is not; its index is named.
     """
-    if not isinstance(texts, Iterable):
+    if not isinstance(texts, Iterable) or isinstance(texts, (Mapping, Set, bytes)):
         raise UsageError(
             f"inputs is {type(texts).__name__}; give a string, a list of strings, or an iterator"
         )
