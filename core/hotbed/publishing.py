@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
+import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["STAGE_PREFIX", "publish_file", "staging", "sync_folder"]
+__all__ = ["STAGE_PREFIX", "is_abandoned", "publish_file", "staging", "sync_folder"]
 
 STAGE_PREFIX = ".staging-"
-"""What unfinished folders and files are called; ``hotbed cache prune`` removes old ones."""
+"""What unfinished folders and files are called: the host and the process follow."""
+
+_ABANDONED_AFTER = 24 * 3600.0
+"""Seconds after which a stage of another host, whose processes cannot be seen, is given up."""
 
 
 @contextlib.contextmanager
@@ -23,7 +29,7 @@ def staging(target: Path) -> Iterator[Path]:
     another process published the same target first, its folder stays and this one is removed.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    stage = target.parent / f"{STAGE_PREFIX}{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    stage = target.parent / _stage_name()
     stage.mkdir()
     try:
         yield stage
@@ -45,7 +51,7 @@ def staging(target: Path) -> Iterator[Path]:
 def publish_file(target: Path) -> Iterator[Path]:
     """Give a temporary path beside ``target``; at the end it replaces ``target``."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    stage = target.parent / f"{STAGE_PREFIX}{os.getpid()}-{uuid.uuid4().hex[:8]}{target.suffix}"
+    stage = target.parent / f"{_stage_name()}{target.suffix}"
     try:
         yield stage
         _sync(stage)
@@ -53,6 +59,34 @@ def publish_file(target: Path) -> Iterator[Path]:
         sync_folder(target.parent)
     finally:
         stage.unlink(missing_ok=True)
+
+
+def is_abandoned(stage: Path) -> bool:
+    """Whether nobody will finish a stage: its process is gone, or it is a day old."""
+    try:
+        age = time.time() - stage.stat().st_mtime
+    except FileNotFoundError:
+        return False  # somebody finished it just now
+    host, _, process = stage.name.removeprefix(STAGE_PREFIX).partition("~")
+    number = process.partition("-")[0]
+    # Windows has no way to ask after a process that does not signal it.
+    if host == _host() and number.isdigit() and os.name != "nt":
+        try:
+            os.kill(int(number), 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:  # alive, and somebody else's
+            pass
+        return False
+    return age > _ABANDONED_AFTER
+
+
+def _stage_name() -> str:
+    return f"{STAGE_PREFIX}{_host()}~{os.getpid()}-{uuid.uuid4().hex[:8]}"
+
+
+def _host() -> str:
+    return re.sub(r"[^A-Za-z0-9.]", "", platform.node())[:32] or "host"
 
 
 def sync_folder(folder: Path) -> None:

@@ -107,6 +107,7 @@ def test_a_broken_line_is_named_and_nothing_is_left(
     ]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="sh and head are POSIX")
 def test_a_reader_that_goes_away_is_no_error_message(tiny: Path, home: Path) -> None:
     """`hotbed embed … | head -1` ends without a traceback."""
     command = f"{sys.executable} -m hotbed embed -m {tiny} -i - | head -n 1"

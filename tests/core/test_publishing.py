@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hotbed.publishing import STAGE_PREFIX, publish_file, staging
+from hotbed.publishing import STAGE_PREFIX, is_abandoned, publish_file, staging
 from tests.isolation import child_environment
 
 
@@ -98,6 +98,7 @@ def test_a_killed_process_leaves_no_target(tmp_path: Path) -> None:
     assert child.wait() == -signal.SIGKILL
     assert not target.exists()
     assert [path.name.startswith(STAGE_PREFIX) for path in tmp_path.iterdir()] == [True]
+    assert is_abandoned(next(tmp_path.iterdir()))
     with staging(target) as stage:
         (stage / "file").write_text("whole")
     assert (target / "file").read_text() == "whole"
@@ -143,3 +144,16 @@ def test_processes_that_publish_the_same_target(tmp_path: Path) -> None:
     assert set(written) == {str(part) for part in range(20)}
     assert len(set(written.values())) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
+
+
+def test_only_what_nobody_will_finish_is_abandoned(tmp_path: Path) -> None:
+    """A stage of a living process stays, however old; one of another host, for a day."""
+    with staging(tmp_path / "mine") as stage:
+        os.utime(stage, (0, 0))
+        assert is_abandoned(stage) is (os.name == "nt")
+        assert not is_abandoned(tmp_path / f"{STAGE_PREFIX}host~1-gone")
+        foreign = tmp_path / f"{STAGE_PREFIX}elsewhere~1-abc"
+        foreign.mkdir()
+        assert not is_abandoned(foreign)
+        os.utime(foreign, (0, 0))
+        assert is_abandoned(foreign)

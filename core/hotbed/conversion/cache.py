@@ -24,15 +24,13 @@ from hotbed.errors import CorruptFileError
 from hotbed.models.digests import DigestCache, combine
 from hotbed.models.folder import ModelFolder
 from hotbed.models.layout import WEIGHTS
-from hotbed.publishing import STAGE_PREFIX, staging
+from hotbed.publishing import STAGE_PREFIX, is_abandoned, staging
 
 __all__ = ["Entry", "GraphCache", "source_files"]
 
 _log = logging.getLogger("hotbed.conversion")
 
 _MANIFEST = "hotbed.json"
-_STALE_STAGE = 24 * 3600.0
-"""Seconds after which an unfinished folder is taken for a dead process's."""
 
 
 @frozen(kw_only=True)
@@ -120,7 +118,9 @@ class GraphCache:
         return [path for path in folders if not path.name.startswith(STAGE_PREFIX)]
 
     def prune(self, older_than: float | None = None) -> tuple[list[Entry], int]:
-        """Remove graphs not used for so many seconds (None: all), and dead unfinished folders.
+        """Remove graphs not used for so many seconds (None: all), and abandoned stages.
+
+        A stage that a living process is still writing stays.
 
         Returns:
             The graphs removed, and how many unfinished folders went.
@@ -134,11 +134,7 @@ class GraphCache:
         if older_than is None:
             for path in self._folders():  # what is left cannot be read
                 _remove(path)
-        stages = [
-            path
-            for path in self.root.glob(f"*/{STAGE_PREFIX}*")
-            if now - path.stat().st_mtime > _STALE_STAGE or older_than is None
-        ]
+        stages = [path for path in self.root.glob(f"*/{STAGE_PREFIX}*") if is_abandoned(path)]
         for path in stages:
             shutil.rmtree(path, ignore_errors=True)
         return removed, len(stages)
