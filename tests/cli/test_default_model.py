@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-import hotbed
-from hotbed.errors import SourceError
 from tests.cli.conftest import Run
+from tests.default_model import require_default_model
 
 SHARED = os.environ.get("HOTBED_HOME", "")
 
@@ -18,13 +17,7 @@ SHARED = os.environ.get("HOTBED_HOME", "")
 @pytest.fixture
 def home() -> Path:
     """The shared home; the test is skipped where it does not hold the model."""
-    hotbed.refresh()
-    try:
-        hotbed.load("all-MiniLM-L6-v2", local_files_only=True).close()
-    except SourceError as error:
-        if "model" in os.environ.get("HOTBED_REQUIRE", "").split(","):
-            raise
-        pytest.skip(f"the default model was not fetched: {error}")
+    require_default_model()
     return Path(SHARED)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import doctest
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import hotbed
-from hotbed.errors import SourceError
+from tests.default_model import require_default_model
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(page for page in ROOT.glob("docs/*.md") if ">>>" in page.read_text(encoding="utf-8"))
@@ -20,13 +19,7 @@ PAGES = sorted(page for page in ROOT.glob("docs/*.md") if ">>>" in page.read_tex
 @pytest.fixture
 def default_model() -> Iterator[None]:
     """The default model under HOTBED_HOME; skipped where it was not fetched."""
-    hotbed.refresh()
-    try:
-        hotbed.load("all-MiniLM-L6-v2", local_files_only=True).close()
-    except SourceError as error:
-        if "model" in os.environ.get("HOTBED_REQUIRE", "").split(","):
-            raise
-        pytest.skip(f"the default model was not fetched: {error}")
+    require_default_model()
     yield
     hotbed.refresh()
 
