@@ -132,7 +132,7 @@ def types(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation into build/site; a broken link or a page left out is an error."""
     session.install(*group("docs"))
-    session.run("mkdocs", "build", env=environment(session))
+    session.run("zensical", "build", "--strict", "--clean", env=environment(session))
 
 
 @nox.session(python=OLDEST, requires=["model"])

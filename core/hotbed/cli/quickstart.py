@@ -66,8 +66,6 @@ def quickstart(
     if as_json:
         print_json(_report(embedder, located.origin, located.tried, scores, seconds))
         return
-    for answer in located.tried:
-        out.print(f"passed over  {answer}", markup=False)
     out.print(f"model        {embedder.decision.model} from {located.origin}", markup=False)
     out.print(
         f"vectors      {documents.shape[0]} texts × {documents.shape[1]} dimensions, "
