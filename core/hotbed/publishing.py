@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["STAGE_PREFIX", "is_abandoned", "publish_file", "staging", "sync_folder"]
+__all__ = ["STAGE_PREFIX", "is_abandoned", "publish_file", "staging"]
 
 STAGE_PREFIX = ".staging-"
 """What unfinished folders and files are called: the host and the process follow."""
@@ -42,7 +42,7 @@ def staging(target: Path) -> Iterator[Path]:
             if not target.is_dir():
                 raise
         else:
-            sync_folder(target.parent)
+            _sync(target.parent)  # the rename lasts through a power cut
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
@@ -56,7 +56,7 @@ def publish_file(target: Path) -> Iterator[Path]:
         yield stage
         _sync(stage)
         stage.replace(target)
-        sync_folder(target.parent)
+        _sync(target.parent)  # the rename lasts through a power cut
     finally:
         stage.unlink(missing_ok=True)
 
@@ -87,11 +87,6 @@ def _stage_name() -> str:
 
 def _host() -> str:
     return re.sub(r"[^A-Za-z0-9.]", "", platform.node())[:32] or "host"
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename inside the folder last through a power cut."""
-    _sync(folder)
 
 
 def _sync(path: Path) -> None:

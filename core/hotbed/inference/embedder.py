@@ -224,7 +224,7 @@ class Embedder:
 
     async def aembed_documents(self, texts: Sequence[str]) -> list[list[float]]:
         """``embed_documents`` in a worker thread."""
-        import asyncio  # a tenth of the start-up of a process that never needs it
+        import asyncio  # slow to import, and most processes never need it
 
         return await asyncio.to_thread(self.embed_documents, texts)
 
