@@ -87,10 +87,12 @@ def dists(session: nox.Session) -> None:
 def minimums(session: nox.Session) -> None:
     """The lowest versions that pyproject.toml allows: its bounds are tested, not hoped for."""
     project = PYPROJECT["project"]
-    lines = [*project["dependencies"], *project["optional-dependencies"]["cpu"]]
+    extras = project["optional-dependencies"]
+    lines = [*project["dependencies"], *extras["convert"], *extras["cpu"]]
     with tempfile.TemporaryDirectory() as folder:
         constraints = Path(folder) / "constraints.txt"
-        constraints.write_text("\n".join(map(_lowest, lines)), encoding="utf-8")
+        bounds = [_lowest(line) for line in lines if not line.startswith("hotbed[")]
+        constraints.write_text("\n".join(bounds), encoding="utf-8")
         session.install("-e", ".[cpu]", *group("test"), "--constraint", str(constraints))
     session.run("hotbed", "doctor", env=environment(session))
     pytest(session, "tests/core", "tests/onnx", "plugins/onnx_cpu")

@@ -46,6 +46,7 @@ class House:
         self.cache = GraphCache(home=settings.home)
         self._engines: dict[Found, Engine] = {}
         self._probes: dict[tuple[Found, ProbeRequest], Probe] = {}
+        self._decisions: dict[tuple[Request, Model], Decision] = {}
 
     def refresh(self) -> None:
         """See plugins that were installed, or removed, since the first look."""
@@ -53,6 +54,7 @@ class House:
             catalog.refresh()
         self._engines.clear()
         self._probes.clear()
+        self._decisions.clear()
 
     def engine(self, name: str) -> Engine:
         """The engine of the usable backend of that name."""
@@ -68,7 +70,9 @@ class House:
 
     def read(self, located: Located) -> ModelFolder:
         """Read a located folder."""
-        return read_folder(located.path, name=located.name, files=located.files)
+        manifests = (found.manifest for found in self.backends.found() if found.usable)
+        formats = [kind for manifest in manifests if manifest for kind in manifest.formats]
+        return read_folder(located.path, name=located.name, files=located.files, formats=formats)
 
     def decide(self, request: Request, folder: ModelFolder | None) -> Decision:
         """Choose a backend for a folder; for None, of the runtimes alone."""
@@ -77,9 +81,14 @@ class House:
             family=folder.family if folder else "",
             variants=folder.variants if folder else (),
             folder=folder.path if folder else None,
+            shape=folder.shape if folder else "",
         )
-        rules = Rules(priority=self.settings.priority, devices=self.settings.devices)
-        return select(request, model, self.backends.found(), self.probe, rules)
+        key = (request, model)
+        if key not in self._decisions:
+            rules = Rules(priority=self.settings.priority, devices=self.settings.devices)
+            found = self.backends.found()
+            self._decisions[key] = select(request, model, found, self.probe, rules)
+        return self._decisions[key]
 
     def probe(self, found: Found, request: ProbeRequest) -> Probe:
         """Ask a backend about this machine; the same question is asked once."""
@@ -95,13 +104,18 @@ class House:
     def _engine(self, found: Found) -> Engine:
         if found not in self._engines:
             self._engines[found] = Engine(
-                found, wrappers=self.wrappers.found(), defaults=[CoreDefaults()]
+                found,
+                wrappers=self.wrappers.found(),
+                defaults=[CoreDefaults()],
+                trace=self.settings.trace,
             )
         return self._engines[found]
 
     def artifact(self, route: Route, located: Located, folder: ModelFolder) -> Artifact:
         """Make the route's file present: fetch it, and convert it where the route says so."""
-        wanted = [route.variant.file, *_companions(route.variant.file, folder)]
+        heads = [f"{path}/model.safetensors" for path in folder.pipeline.head_paths]
+        wanted = [route.variant.file, *folder.companions(route.variant)]
+        wanted += [name for name in heads if name in folder.files]
         located.fetch(wanted)
         if not route.converter:
             path = folder.path / route.variant.file
@@ -237,10 +251,3 @@ def load(
         truncate_dim=truncate_dim if truncate_dim is not None else folder.truncate_dim,
         reopen=opening,
     )
-
-
-def _companions(file: str, folder: ModelFolder) -> list[str]:
-    """External data beside a file, and the weights of the modules after the transformer."""
-    beside = [name for name in folder.files if name.startswith((f"{file}_data", f"{file}.data"))]
-    heads = [f"{path}/model.safetensors" for path in folder.pipeline.head_paths]
-    return [*beside, *(name for name in heads if name in folder.files)]

@@ -51,6 +51,7 @@ class Settings:
         blocked: Plugins that may not be used.
         priority: Backends to prefer, best first.
         devices: Where ``device="auto"`` looks, in order.
+        trace: Whether each hook call is printed on standard error (``HOTBED_TRACE=1``).
     """
 
     home: Path = field(factory=_default_home, converter=_path)
@@ -58,6 +59,7 @@ class Settings:
     blocked: tuple[str, ...] = field(default=(), converter=_tuple)
     priority: tuple[str, ...] = field(default=(), converter=_tuple)
     devices: tuple[str, ...] = field(default=("cuda", "cpu"), converter=_tuple)
+    trace: bool = False
 
 
 def user_file() -> Path:
@@ -130,6 +132,7 @@ def _validate(values: dict[str, Any], origin: dict[str, str]) -> Settings:
         blocked: list[str] = []
         priority: list[str] = []
         devices: list[str] = ["cuda", "cpu"]
+        trace: bool = False
 
     try:
         checked = File.model_validate(values)

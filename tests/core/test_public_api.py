@@ -58,6 +58,7 @@ def test_names_of_the_plugin_api() -> None:
         "Artifact",
         "Capability",
         "ConvertTarget",
+        "FileFormat",
         "HOOK_API",
         "HotbedSpec",
         "LoadOptions",
@@ -131,8 +132,8 @@ def test_signatures_of_the_hooks() -> None:
         "hotbed_probe": ["request"],
         "hotbed_load": ["artifact", "options"],
         "hotbed_embed": ["loaded", "batch", "outputs", "in_flight"],
-        "hotbed_pool": ["token_embeddings", "attention_mask", "pooling_mask", "pooling"],
+        "hotbed_pool": ["loaded", "token_embeddings", "attention_mask", "pooling_mask", "pooling"],
         "hotbed_convert": ["folder", "target", "out"],
-        "hotbed_quantize": ["artifact", "recipe", "texts", "out"],
+        "hotbed_quantize": ["artifact", "recipe", "batches", "out"],
         "hotbed_close": ["loaded"],
     }

@@ -1,4 +1,4 @@
-"""Built graphs against ``hotbed_onnx.forward``: BERT in float64 numpy, written from the paper."""
+"""Built graphs against ``hotbed.reference``: BERT in float64 numpy, written from the paper."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hotbed import reference
 from hotbed.testing import build_tiny
-from hotbed_onnx import forward
 from tests.onnx.reference import build, embed, open_graph, token_batch
 
 PROFILES = ("portable", "cpu")
@@ -37,9 +37,9 @@ ACTIVATIONS = ("linear.Identity", *(f"activation.{n}" for n in ("GELU", "ReLU", 
 def assert_equal_to_the_reference(folder: Path, profile: str, prompt: str = "") -> None:
     """Sentences and tokens of the graph are those of the reference, within 2e-5."""
     path, batch = build(folder, profile), token_batch(folder, prompt)
-    expected = forward.sentence_embedding(folder, batch)
+    expected = reference.sentence_embedding(folder, batch)
     np.testing.assert_allclose(embed(path, batch), expected, rtol=2e-5, atol=2e-5)
-    tokens = forward.token_embeddings(folder, batch)
+    tokens = reference.token_embeddings(folder, batch)
     real = batch.attention_mask == 1
     found = embed(path, batch, "token_embeddings")
     np.testing.assert_allclose(found[real], tokens[real], rtol=2e-5, atol=2e-5)

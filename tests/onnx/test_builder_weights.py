@@ -8,18 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hotbed import reference
 from hotbed.errors import CorruptFileError, ModelError, UnsupportedModelError
 from hotbed.models import read_folder
 from hotbed.testing import build_tiny
 from hotbed.testing.tiny import bert_config, bert_tensors
-from hotbed_onnx import PROFILES, build_model, forward
+from hotbed_onnx import PROFILES, build_model
 from tests.onnx.reference import build, embed, token_batch
 
 
 def assert_equal_to_the_reference(folder: Path, profile: str) -> None:
     """The graph's sentences are the reference's."""
     batch = token_batch(folder)
-    expected = forward.sentence_embedding(folder, batch)
+    expected = reference.sentence_embedding(folder, batch)
     np.testing.assert_allclose(embed(build(folder, profile), batch), expected, atol=2e-5)
 
 
@@ -36,8 +37,8 @@ def test_names_of_old_checkpoints(
     folder = build_tiny(tmp_path / "m", tensors=tensors)
     assert_equal_to_the_reference(folder, profile)
     batch = token_batch(folder)
-    expected = forward.sentence_embedding(plain, batch)
-    np.testing.assert_allclose(forward.sentence_embedding(folder, batch), expected, atol=1e-6)
+    expected = reference.sentence_embedding(plain, batch)
+    np.testing.assert_allclose(reference.sentence_embedding(folder, batch), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -55,7 +56,7 @@ def test_half_precision_weights_widen_without_loss(
     wide = {name: value.astype(np.float32) for name, value in tensors.items()}
     same = build_tiny(tmp_path / "wide", tensors=wide)
     batch = token_batch(folder)
-    expected = forward.sentence_embedding(same, batch)
+    expected = reference.sentence_embedding(same, batch)
     np.testing.assert_allclose(embed(build(folder, profile), batch), expected, atol=2e-5)
 
 

@@ -13,13 +13,12 @@ import numpy as np
 import pytest
 
 import hotbed
-from hotbed import Embedder, HotbedWarning
+from hotbed import Embedder, HotbedWarning, reference
 from hotbed.errors import UsageError
 from hotbed.inference.tokenisation import Tokenizer
 from hotbed.models import read_folder
 from hotbed.testing import TEXTS, build_tiny
 from hotbed.testing.tiny import WORDS
-from hotbed_onnx import forward
 
 pytestmark = pytest.mark.filterwarnings("ignore::hotbed.HotbedWarning")
 
@@ -37,16 +36,16 @@ def many(count: int) -> list[str]:
     return [" ".join(rng.choice(WORDS, size=int(n))) for n in rng.integers(0, 20, size=count)]
 
 
-def reference(folder: Path, texts: list[str], prompt: str = "", *, drop: bool = False) -> Any:
+def expected(folder: Path, texts: list[str], prompt: str = "", *, drop: bool = False) -> Any:
     """The numpy reference's vectors."""
     tokenizer = Tokenizer.open(read_folder(folder))
     tokens = tokenizer.encode(texts, prompt, drop_prompt=drop)
-    return forward.sentence_embedding(folder, tokenizer.batch(tokens, np.arange(len(texts))))
+    return reference.sentence_embedding(folder, tokenizer.batch(tokens, np.arange(len(texts))))
 
 
 def test_vectors_are_the_references(model: Embedder, tiny: Path) -> None:
     """From text to vector, the embedder gives what the numpy reference gives."""
-    np.testing.assert_allclose(model.encode(TEXTS), reference(tiny, list(TEXTS)), atol=2e-5)
+    np.testing.assert_allclose(model.encode(TEXTS), expected(tiny, list(TEXTS)), atol=2e-5)
 
 
 def test_order_is_the_callers(model: Embedder) -> None:
@@ -142,7 +141,7 @@ def test_prompts(tmp_path: Path, drop: bool) -> None:
         default_prompt_name="query",
     )
     texts = ["the cat", "a dog runs"]
-    query = reference(folder, texts, "query : ", drop=drop)
+    query = expected(folder, texts, "query : ", drop=drop)
     with hotbed.load(folder) as model:
         for found in (
             model.encode(texts),
@@ -151,9 +150,9 @@ def test_prompts(tmp_path: Path, drop: bool) -> None:
             model.encode_query(texts),
         ):
             np.testing.assert_allclose(found, query, atol=2e-5)
-        document = reference(folder, texts, "passage : ", drop=drop)
+        document = expected(folder, texts, "passage : ", drop=drop)
         np.testing.assert_allclose(model.encode_document(texts), document, atol=2e-5)
-        bare = reference(folder, texts)
+        bare = expected(folder, texts)
         np.testing.assert_allclose(model.encode(texts, prompt=""), bare, atol=2e-5)
         with pytest.raises(UsageError, match="prompt_name='gone' is not among the prompts"):
             model.encode(texts, prompt_name="gone")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hotbed.backends.cpu import cpu_quota
 from hotbed.backends.hookspecs import HotbedSpec, hookimpl
-from hotbed.backends.manifest import HOOK_API, Capability, Manifest
+from hotbed.backends.manifest import HOOK_API, Capability, FileFormat, Manifest
 from hotbed.backends.values import (
     Artifact,
     ConvertTarget,
@@ -23,6 +23,7 @@ __all__ = [
     "Artifact",
     "Capability",
     "ConvertTarget",
+    "FileFormat",
     "HotbedSpec",
     "LoadOptions",
     "Loaded",

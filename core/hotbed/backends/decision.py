@@ -12,7 +12,16 @@ from hotbed.backends.manifest import Capability, dtype_name
 from hotbed.backends.values import Variant
 from hotbed.errors import UsageError
 
-__all__ = ["Decision", "Model", "Request", "Route", "Rules", "Stage", "Verdict"]
+__all__ = [
+    "Decision",
+    "Measurement",
+    "Model",
+    "Request",
+    "Route",
+    "Rules",
+    "Stage",
+    "Verdict",
+]
 
 
 class Stage(enum.Enum):
@@ -81,20 +90,72 @@ class Model:
         variants: The runnable files, present or fetchable; the first one is the reference, whose
             weights ``dtype=None`` means.
         folder: Where it lies, for probes.
+        shape: Architecture and sizes, on which speed depends and weights do not: what
+            measurements are kept by.
     """
 
     name: str
     family: str
     variants: tuple[Variant, ...]
     folder: Path | None = None
+    shape: str = ""
+
+
+@frozen(kw_only=True)
+class Measurement:
+    """How fast a backend ran models of one shape on this machine, as ``hotbed tune`` found it.
+
+    Attributes:
+        shape: ``Model.shape``.
+        backend: The backend.
+        dist: Its distribution.
+        version: The distribution's version; a measurement of another version is not counted.
+        device: Where it ran.
+        dtype: Its arithmetic.
+        token_budget: Padded tokens in a batch at which it ran best.
+        bulk: Texts a second of a long list.
+        query: Seconds of one short text.
+        score: What ranks it; more is better.
+    """
+
+    shape: str
+    backend: str
+    dist: str
+    version: str
+    device: str
+    dtype: str
+    token_budget: int
+    bulk: float
+    query: float
+    score: float
+
+    def __str__(self) -> str:
+        return f"measured here: {self.bulk:,.0f} texts/s, {self.query * 1e3:.1f} ms a query"
 
 
 @frozen(kw_only=True)
 class Rules:
-    """What the settings say about ranking."""
+    """What ranks those that can serve.
+
+    Attributes:
+        priority: Backends that the settings prefer, best first.
+        devices: The settings' order of devices.
+        measured: What ``hotbed tune`` found on this machine.
+    """
 
     priority: tuple[str, ...] = ()
     devices: tuple[str, ...] = ("cuda", "cpu")
+    measured: tuple[Measurement, ...] = ()
+
+    def measurement(
+        self, shape: str, found: tuple[str, str, str], device: str, dtype: str
+    ) -> Measurement | None:
+        """The measurement of a (backend, distribution, version), if there is one."""
+        for one in self.measured:
+            who = (one.backend, one.dist, one.version)
+            if (one.shape, who, one.device, one.dtype) == (shape, found, device, dtype):
+                return one
+        return None
 
 
 @frozen(kw_only=True)
@@ -109,6 +170,8 @@ class Route:
     dtype: str = ""
     knows_family: bool = True
     converter_rank: int = 0
+    converter_device: str = ""
+    measured: Measurement | None = None
 
     @property
     def file(self) -> str:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pluggy
+from attrs import evolve
 from numpy.typing import NDArray
 
 from hotbed.backends.catalog import Found
 from hotbed.backends.hookspecs import PROJECT, HotbedSpec
 from hotbed.backends.manifest import Manifest
 from hotbed.backends.probing import probe_needs
+from hotbed.backends.tracing import trace_calls
 from hotbed.backends.values import (
     Artifact,
     ConvertTarget,
@@ -22,6 +24,7 @@ from hotbed.backends.values import (
     Pooling,
     Probe,
     ProbeRequest,
+    Recipe,
     TokenBatch,
     Variant,
 )
@@ -40,10 +43,16 @@ class Engine:
         found: The backend.
         wrappers: Plugins that wrap hooks: timing, tracing.
         defaults: Plugins asked after the backend: the core's own pooling.
+        trace: Whether each hook call is printed on standard error.
     """
 
     def __init__(
-        self, found: Found, *, wrappers: Iterable[Found] = (), defaults: Iterable[object] = ()
+        self,
+        found: Found,
+        *,
+        wrappers: Iterable[Found] = (),
+        defaults: Iterable[object] = (),
+        trace: bool = False,
     ) -> None:
         if found.manifest is None:
             raise BackendError(f"{_who(found)} has no manifest: `HOTBED = Manifest(...)`")
@@ -57,6 +66,8 @@ class Engine:
         for wrapper in wrappers:
             if wrapper.usable:
                 self._register(wrapper)
+        if trace:
+            trace_calls(self._manager, found.name)
 
     @property
     def name(self) -> str:
@@ -71,7 +82,7 @@ class Engine:
             # Kept in the verdict, where explain() shows it.
             return Probe(ok=False, reason=f"probe failed: {type(error).__name__}: {error}")
         if probe is None:
-            return probe_needs(self.manifest)
+            return probe_needs(self.manifest, self.found.dist)
         if not isinstance(probe, Probe):
             return Probe(ok=False, reason=f"probe gave {type(probe).__name__}, not Probe")
         return probe
@@ -79,7 +90,7 @@ class Engine:
     def load(self, artifact: Artifact, options: LoadOptions) -> Loaded:
         """Open an artifact."""
         loaded = self._call("hotbed_load", artifact=artifact, options=options)
-        return self._expect("hotbed_load", loaded, Loaded)
+        return evolve(self._expect("hotbed_load", loaded, Loaded), backend=self.name)
 
     def embed(
         self, loaded: Loaded, batch: TokenBatch, outputs: tuple[str, ...], in_flight: int = 1
@@ -94,11 +105,16 @@ class Engine:
         return results
 
     def pool(
-        self, token_embeddings: NDArray[np.float32], batch: TokenBatch, pooling: Pooling
+        self,
+        loaded: Loaded,
+        token_embeddings: NDArray[np.float32],
+        batch: TokenBatch,
+        pooling: Pooling,
     ) -> NDArray[np.float32]:
         """Pool token embeddings: by the backend if it wants to, else by the core."""
         pooled = self._call(
             "hotbed_pool",
+            loaded=loaded,
             token_embeddings=token_embeddings,
             attention_mask=batch.attention_mask,
             pooling_mask=batch.pooling_mask,
@@ -110,6 +126,15 @@ class Engine:
         """Write the folder in another format into ``out``."""
         written = self._call("hotbed_convert", folder=folder, target=target, out=out)
         return self._expect("hotbed_convert", written, tuple)
+
+    def quantize(
+        self, artifact: Artifact, recipe: Recipe, batches: Sequence[TokenBatch], out: Path
+    ) -> tuple[Variant, ...]:
+        """Write a quantised form of the artifact into ``out``."""
+        written = self._call(
+            "hotbed_quantize", artifact=artifact, recipe=recipe, batches=batches, out=out
+        )
+        return self._expect("hotbed_quantize", written, tuple)
 
     def output_version(self, target: ConvertTarget) -> str:
         """What its conversions are cached under."""

@@ -71,6 +71,7 @@ class HotbedSpec:
     @hookspec(firstresult=True)
     def hotbed_pool(
         self,
+        loaded: Loaded,
         token_embeddings: NDArray[np.float32],
         attention_mask: NDArray[np.int64],
         pooling_mask: NDArray[np.int64],
@@ -94,9 +95,12 @@ class HotbedSpec:
 
     @hookspec(firstresult=True)
     def hotbed_quantize(
-        self, artifact: Artifact, recipe: Recipe, texts: Sequence[str], out: Path
+        self, artifact: Artifact, recipe: Recipe, batches: Sequence[TokenBatch], out: Path
     ) -> tuple[Variant, ...] | None:
-        """Write a quantised form of the artifact into ``out``; otherwise as ``hotbed_convert``."""
+        """Write a quantised form of the artifact into ``out``; otherwise as ``hotbed_convert``.
+
+        ``batches`` are the calibration texts, tokenised as ``hotbed_embed`` will see texts.
+        """
 
     @hookspec
     def hotbed_close(self, loaded: Loaded) -> None:

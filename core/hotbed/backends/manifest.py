@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from attrs import field, frozen, validators
 
@@ -12,6 +12,7 @@ __all__ = [
     "HOOK_API",
     "SUPPORTED_HOOK_APIS",
     "Capability",
+    "FileFormat",
     "Manifest",
     "dtype_name",
 ]
@@ -53,6 +54,10 @@ def dtype_name(spelling: str) -> str:
     return DTYPES[spelling.lower()]
 
 
+def _dtypes(value: object) -> tuple[str, ...]:
+    return tuple(dtype_name(name) for name in _names(value))
+
+
 def _names(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         return (value,)
@@ -71,11 +76,13 @@ class Capability:
         task: What the model is for.
         formats: File formats read, e.g. ``("onnx",)``.
         devices: Where it runs, e.g. ``("cpu",)``.
-        dtypes: Arithmetic it can be asked for. The first serves ``dtype=None``.
+        dtypes: Arithmetic it can be asked for, in any spelling of ``DTYPES``. The first serves
+            ``dtype=None``. For ``quantize``: what a request must ask for to get the result.
         storages: How the weights of a variant may be stored. Empty: any.
         profiles: Graph profiles it runs (or writes, for ``convert``), the preferred one first.
         families: ``config.model_type`` values it knows. Empty: any.
         features: Further names that a request may ask for.
+        recipes: For ``quantize``: the names that ``Recipe.name`` may hold.
         to: For ``convert``: the format written.
         output_version: For ``convert``: changes whenever the same folder would give another file;
             part of the cache key. Empty: the distribution's version.
@@ -86,14 +93,40 @@ class Capability:
     task: str = "embedding"
     formats: tuple[str, ...] = field(converter=_names, default=())
     devices: tuple[str, ...] = field(converter=_names, default=("cpu",))
-    dtypes: tuple[str, ...] = field(converter=_names, default=("float32",))
+    dtypes: tuple[str, ...] = field(converter=_dtypes, default=("float32",))
     storages: tuple[str, ...] = field(converter=_names, default=())
     profiles: tuple[str, ...] = field(converter=_names, default=("portable",))
     families: tuple[str, ...] = field(converter=_names, default=())
     features: tuple[str, ...] = field(converter=_names, default=())
+    recipes: tuple[str, ...] = field(converter=_names, default=())
     to: str = ""
     output_version: str = ""
     priority: int = 0
+
+
+@frozen(kw_only=True)
+class FileFormat:
+    """A file format that a backend brings: where its files lie in a model folder.
+
+    The core knows ``onnx`` and ``safetensors``. sentence-transformers keeps other formats in a
+    folder of their name, as ``openvino/openvino_model.xml``.
+
+    Attributes:
+        name: The format, as capabilities name it.
+        folder: Where the files lie, below the transformer's own folder.
+        stem: How a file name begins.
+        suffix: How it ends.
+        storages: What stands between the two → how the weights are stored. Another name gives
+            ``unknown``, which nothing picks by itself.
+        companions: Endings of files that belong to each, in place of ``suffix``: ``(".bin",)``.
+    """
+
+    name: str
+    folder: str
+    stem: str = "model"
+    suffix: str
+    storages: Mapping[str, str] = field(factory=lambda: {"": "float32"})
+    companions: tuple[str, ...] = field(converter=_names, default=())
 
 
 def _capabilities(value: Iterable[Capability]) -> tuple[Capability, ...]:
@@ -115,6 +148,7 @@ class Manifest:
         needs: Modules that must be importable for it to work.
         extra: The extra of its distribution that installs them, for the fix that messages give.
         url: Where to read more.
+        formats: File formats that it brings, besides those the core knows.
     """
 
     name: str
@@ -124,3 +158,4 @@ class Manifest:
     needs: tuple[str, ...] = field(converter=_names, default=())
     extra: str = ""
     url: str = ""
+    formats: tuple[FileFormat, ...] = field(converter=tuple, default=())

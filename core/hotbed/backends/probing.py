@@ -10,10 +10,15 @@ from hotbed.backends.values import Probe
 __all__ = ["probe_needs"]
 
 
-def probe_needs(manifest: Manifest) -> Probe:
-    """Look for the modules in ``manifest.needs`` without importing them."""
+def probe_needs(manifest: Manifest, dist: str = "hotbed") -> Probe:
+    """Look for the modules in ``manifest.needs`` without importing them.
+
+    Args:
+        manifest: The backend's manifest.
+        dist: Its distribution, whose ``extra`` installs them.
+    """
     absent = [name for name in manifest.needs if importlib.util.find_spec(name) is None]
     if not absent:
         return Probe(ok=True)
-    fix = f'pip install "hotbed[{manifest.extra}]"' if manifest.extra else ""
+    fix = f'pip install "{dist}[{manifest.extra}]"' if manifest.extra else ""
     return Probe(ok=False, reason=f"not installed: {', '.join(absent)}", fix=fix)

@@ -15,17 +15,20 @@ __all__ = [
     "by_device",
     "by_dtype",
     "by_family",
+    "conversions_of",
     "device_order",
     "no_format",
     "preference",
     "routes_of",
 ]
 
+Conversion = tuple[Found, Capability]
+
 _FLOATS = ("bfloat16", "float16", "float32")
 
 
 def routes_of(
-    capability: Capability, model: Model, everyone: Sequence[Found], action: str
+    capability: Capability, model: Model, conversions: Sequence[Conversion], action: str
 ) -> list[Route]:
     """Every file that a capability reads, and every one it would read after a conversion."""
     direct = [
@@ -49,8 +52,9 @@ def routes_of(
             profile=profile,
             knows_family=not conversion.families or model.family in conversion.families,
             converter_rank=rank,
+            converter_device=conversion.devices[0],
         )
-        for rank, (backend, conversion) in enumerate(_conversions(everyone))
+        for rank, (backend, conversion) in enumerate(conversions)
         if conversion.to in capability.formats
         for variant in model.variants
         if variant.format in conversion.formats and variant.format not in capability.formats
@@ -59,7 +63,7 @@ def routes_of(
     ]
 
 
-def _conversions(everyone: Sequence[Found]) -> list[tuple[Found, Capability]]:
+def conversions_of(everyone: Iterable[Found]) -> list[Conversion]:
     """Who converts, hotbed's own first: an installed plugin must not change what is converted."""
     return [
         (backend, capability)

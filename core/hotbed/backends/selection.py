@@ -2,7 +2,7 @@
 
 Every backend goes through the stages in order, cheapest first, and the first stage that leaves it
 nothing to run is its one reason. What survives is ranked; probes run in that order until one
-answers yes.
+answers yes. A route that converts first asks its converter as well.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from attrs import evolve
+
 from hotbed.backends.catalog import Found
 from hotbed.backends.decision import Decision, Model, Request, Route, Rules, Stage, Verdict
-from hotbed.backends.manifest import SUPPORTED_HOOK_APIS
+from hotbed.backends.manifest import SUPPORTED_HOOK_APIS, Capability
 from hotbed.backends.routes import (
     by_device,
     by_dtype,
     by_family,
+    conversions_of,
     device_order,
     no_format,
     preference,
@@ -44,15 +47,17 @@ def select(
         rules: Ranking from the settings.
     """
     everyone = tuple(found)
+    conversions = conversions_of(everyone)
     verdicts: dict[int, Verdict] = {}
     candidates: list[tuple[tuple[Any, ...], int, Route]] = []
     for index, backend in enumerate(everyone):
-        routes, verdict = _judge(backend, request, model, everyone, rules)
-        verdicts[index] = verdict
+        routes, verdicts[index] = _judge(backend, request, model, conversions, rules)
         candidates += [(_rank(backend, route, rules), index, route) for route in routes]
     candidates.sort(key=lambda candidate: candidate[0])
 
+    ask = _Asking(request, model, everyone, probe)
     chosen: tuple[tuple[Any, ...], int] | None = None
+    refused: dict[int, list[tuple[Route, Probe]]] = {}
     for rank, index, route in candidates:
         backend = everyone[index]
         if chosen is not None:
@@ -60,21 +65,15 @@ def select(
                 reason = _why_below(rank, chosen[0], everyone[chosen[1]].name)
                 verdicts[index] = _verdict(backend, Stage.PASSED_OVER, reason, route=route)
             continue
-        answer = probe(
-            backend,
-            ProbeRequest(
-                action=request.action,
-                device=route.device,
-                dtype=route.dtype,
-                folder=model.folder,
-            ),
-        )
+        answer = ask(backend, route)
         if answer.ok:
-            reason = _why_chosen(route, answer)
+            reason = _why_chosen(route, answer, refused.get(index, []))
             verdicts[index] = _verdict(backend, Stage.CHOSEN, reason, route=route)
             chosen = (rank, index)
-        else:
-            verdicts[index] = _verdict(backend, Stage.PROBE, answer.reason, answer.fix)
+            continue
+        refused.setdefault(index, []).append((route, answer))
+        first = refused[index][0][1]
+        verdicts[index] = _verdict(backend, Stage.PROBE, first.reason, first.fix)
 
     order = sorted(
         verdicts,
@@ -86,6 +85,41 @@ def select(
         chosen=verdicts[chosen[1]] if chosen else None,
         verdicts=tuple(verdicts[index] for index in order),
     )
+
+
+class _Asking:
+    """Ask a route's backend, and its converter, about this machine."""
+
+    def __init__(
+        self,
+        request: Request,
+        model: Model,
+        everyone: Sequence[Found],
+        probe: Callable[[Found, ProbeRequest], Probe],
+    ) -> None:
+        self._request = request
+        self._model = model
+        self._probe = probe
+        self._usable = {found.name: found for found in everyone if found.usable}
+
+    def __call__(self, backend: Found, route: Route) -> Probe:
+        request = ProbeRequest(
+            action=self._request.action,
+            device=route.device,
+            dtype=route.dtype,
+            folder=self._model.folder,
+        )
+        answer = self._probe(backend, request)
+        if not answer.ok or not route.converter:
+            return answer
+        converter = self._usable[route.converter]
+        to_convert = ProbeRequest(
+            action="convert", device=route.converter_device, folder=self._model.folder
+        )
+        conversion = self._probe(converter, to_convert)
+        if conversion.ok:
+            return answer
+        return evolve(conversion, reason=f"{route.file}: {conversion.reason}")
 
 
 def _verdict(
@@ -103,7 +137,11 @@ def _verdict(
 
 
 def _judge(
-    backend: Found, request: Request, model: Model, everyone: Sequence[Found], rules: Rules
+    backend: Found,
+    request: Request,
+    model: Model,
+    conversions: Sequence[tuple[Found, Capability]],
+    rules: Rules,
 ) -> tuple[list[Route], Verdict]:
     """The routes that survive every stage but the probe, best first; and the verdict so far."""
     out = _out_before_routes(backend, request)
@@ -115,7 +153,7 @@ def _judge(
         route
         for capability in manifest.capabilities
         if (capability.action, capability.task) == (request.action, request.task)
-        for route in routes_of(capability, model, everyone, request.action)
+        for route in routes_of(capability, model, conversions, request.action)
     ]
     if not routes:
         reason = no_format(manifest.capabilities, request, model)
@@ -129,9 +167,14 @@ def _judge(
         if not survivors:
             return [], _verdict(backend, stage, reason)
         routes = survivors
-    routes.sort(key=lambda route: preference(route, rules))
-    best = {route.device: route for route in reversed(routes)}
-    ordered = sorted(best.values(), key=lambda route: preference(route, rules))
+    who = (backend.name, backend.dist, backend.version)
+    ordered = sorted(
+        (
+            evolve(r, measured=rules.measurement(model.shape, who, r.device, r.dtype))
+            for r in routes
+        ),
+        key=lambda route: preference(route, rules),
+    )
     return ordered, _verdict(backend, Stage.CHOSEN, "", route=ordered[0])
 
 
@@ -164,6 +207,8 @@ def _out_before_routes(backend: Found, request: Request) -> Verdict | None:
 
 _RANKING = (
     "it is not in the settings' priority list as high",
+    "it was not measured on this machine",
+    "it was measured slower on this machine",
     "it is not first-party",
     "its device comes later",
     "its declared priority is lower",
@@ -175,11 +220,14 @@ def _rank(backend: Found, route: Route, rules: Rules) -> tuple[Any, ...]:
     place = rules.priority.index(backend.name) if backend.name in rules.priority else 10**6
     return (
         place,
+        route.measured is None,
+        -route.measured.score if route.measured else 0.0,
         not backend.first_party,
         device_order(route.device, rules),
         -route.capability.priority,
         backend.name,
         backend.dist,
+        preference(route, rules),
     )
 
 
@@ -190,8 +238,11 @@ def _why_below(mine: tuple[Any, ...], best: tuple[Any, ...], name: str) -> str:
     return f"could serve, ranked below {name}"
 
 
-def _why_chosen(route: Route, answer: Probe) -> str:
+def _why_chosen(route: Route, answer: Probe, refused: Sequence[tuple[Route, Probe]]) -> str:
     parts = [f"{route.dtype} on {route.device}", route.file]
     if answer.reason:
         parts.append(answer.reason)
+    if route.measured:
+        parts.append(str(route.measured))
+    parts += [f"passed over {other.file} on {other.device}: {no.reason}" for other, no in refused]
     return "; ".join(parts)

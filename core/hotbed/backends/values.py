@@ -122,6 +122,7 @@ class Loaded:
             core calls ``hotbed_embed`` from that many threads and says so in ``in_flight``.
         nbytes: Bytes of weights held, where the backend knows.
         facts: Anything else worth showing, as (name, value).
+        backend: The backend's name. The core fills it in, for wrappers to read.
     """
 
     handle: Any
@@ -136,6 +137,7 @@ class Loaded:
     lanes: int = 1
     nbytes: int | None = None
     facts: tuple[tuple[str, str], ...] = ()
+    backend: str = ""
 
 
 @frozen(kw_only=True, eq=False)
@@ -194,7 +196,14 @@ class ConvertTarget:
 
 @frozen(kw_only=True)
 class Recipe:
-    """A way to quantise: a name from the backend's table, and its options."""
+    """A way to quantise: one of the capability's ``recipes``, and its options.
+
+    Attributes:
+        name: The recipe.
+        options: Numbers and switches that the recipe knows.
+        stem: The name of the file to write, without its ending; ``""`` leaves it to the backend.
+    """
 
     name: str
     options: Mapping[str, Any] = field(factory=dict)
+    stem: str = ""

@@ -55,6 +55,8 @@ def _packages() -> dict[str, str]:
     found = {}
     for line in requires("hotbed") or []:
         name = Requirement(line).name
+        if name == "hotbed":  # an extra that holds another
+            continue
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -4,5 +4,13 @@ from __future__ import annotations
 
 from hotbed.conversion.cache import Entry, GraphCache
 from hotbed.conversion.convert import Converted, convert_into, converted_artifact
+from hotbed.conversion.quantize import quantize_into
 
-__all__ = ["Converted", "Entry", "GraphCache", "convert_into", "converted_artifact"]
+__all__ = [
+    "Converted",
+    "Entry",
+    "GraphCache",
+    "convert_into",
+    "converted_artifact",
+    "quantize_into",
+]

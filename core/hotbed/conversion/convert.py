@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from attrs import frozen
@@ -13,10 +14,10 @@ from hotbed.backends.values import Artifact, ConvertTarget, Variant
 from hotbed.conversion.cache import GraphCache
 from hotbed.errors import BackendError, ConversionError
 from hotbed.models.folder import ModelFolder
-from hotbed.models.layout import WEIGHTS, is_metadata
+from hotbed.models.layout import WEIGHTS, format_folder, is_metadata
 from hotbed.publishing import staging
 
-__all__ = ["Converted", "convert_into", "converted_artifact"]
+__all__ = ["Converted", "convert_into", "converted_artifact", "publishing_variants"]
 
 
 @frozen(kw_only=True)
@@ -39,7 +40,10 @@ def converted_artifact(
     converter = f"{engine.found.dist} {engine.name} {engine.output_version(target)}"
     with _told_in_our_words(folder, cache.root):
         entry = cache.get_or_make(
-            folder, target, converter, lambda stage: _run(engine, folder, target, stage)
+            folder,
+            target,
+            converter,
+            lambda stage: _written(engine, engine.convert(folder.path, target, stage), stage),
         )
     variant = entry.variants[0]
     return Artifact(folder=folder.path, path=entry.path / variant.file, variant=variant)
@@ -53,26 +57,47 @@ def convert_into(
     Raises:
         ConversionError: ``out`` exists, or the conversion did not finish; ``out`` was not made.
     """
+    return publishing_variants(
+        engine,
+        folder,
+        target.format,
+        out,
+        lambda place: engine.convert(folder.path, target, place),
+    )
+
+
+def publishing_variants(
+    engine: Engine,
+    folder: ModelFolder,
+    kind: str,
+    out: Path,
+    write: Callable[[Path], tuple[Variant, ...]],
+) -> Converted:
+    """Make a whole model folder around what a hook writes; all of it appears, or nothing.
+
+    Args:
+        engine: Whose hook it is.
+        folder: The model folder that the small files come from.
+        kind: The format written, which decides where its files lie.
+        out: The folder to make.
+        write: Calls the hook with the folder for its files.
+    """
     if out.exists():
         raise ConversionError(f"{out} exists; {folder.name} was not converted into it")
     with _told_in_our_words(folder, out), staging(out) as stage:
         _copy_small_files(folder, stage)
-        place = stage / folder.pipeline.transformer
-        place = place / "onnx" if target.format == "onnx" else place
+        place = stage / folder.pipeline.transformer / format_folder(kind, engine.manifest.formats)
         place.mkdir(parents=True, exist_ok=True)
-        variants = _run(engine, folder, target, place)
+        variants = _written(engine, write(place), place)
     return Converted(path=out, variants=variants)
 
 
-def _run(
-    engine: Engine, folder: ModelFolder, target: ConvertTarget, stage: Path
-) -> tuple[Variant, ...]:
-    variants = engine.convert(folder.path, target, stage)
-    missing = [variant.file for variant in variants if not (stage / variant.file).is_file()]
+def _written(engine: Engine, variants: tuple[Variant, ...], place: Path) -> tuple[Variant, ...]:
+    missing = [variant.file for variant in variants if not (place / variant.file).is_file()]
     if missing or not variants:
         raise BackendError(
             f"{engine.name} said that it wrote {', '.join(missing) or 'nothing'}, which is not "
-            f"there. Backend author: hotbed_convert gives the variants it wrote below `out`."
+            f"there. Backend author: give the variants that were written below `out`."
         )
     return variants
 

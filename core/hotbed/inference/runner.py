@@ -119,7 +119,7 @@ class Runner:
                 f"a pooling mask and gives no token embeddings; convert the model with hotbed"
             )
         tokens = self.engine.embed(loaded, batch, (TOKENS,), in_flight)[TOKENS]
-        vectors = self.engine.pool(tokens, batch, self.folder.pipeline.pooling)
+        vectors = self.engine.pool(loaded, tokens, batch, self.folder.pipeline.pooling)
         if self._heads is None:
             self._heads = build_heads(self.folder.path, self.folder.pipeline.heads)
         for head in self._heads:

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from hotbed.backends.manifest import FileFormat
 from hotbed.backends.values import Variant
 from hotbed.errors import CorruptFileError, MissingFileError, UnsupportedModelError
 from hotbed.models import layout
@@ -17,6 +18,9 @@ from hotbed.models.transformer import read_transformer
 from hotbed.models.weights import stored_dtype
 
 __all__ = ["ModelFolder", "list_files", "read_folder"]
+
+
+_SIZES = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size")
 
 
 @frozen(kw_only=True)
@@ -33,6 +37,7 @@ class ModelFolder:
         max_seq_length: Tokens kept of a text; None where nothing limits them.
         do_lower_case: Whether texts are lower-cased before the tokenizer's own normaliser.
         tokenizer_config: What the folder tells its tokenizer besides ``tokenizer.json``.
+        formats: File formats that installed backends bring.
     """
 
     path: Path
@@ -44,6 +49,13 @@ class ModelFolder:
     max_seq_length: int | None
     do_lower_case: bool
     tokenizer_config: dict[str, Any]
+    formats: tuple[FileFormat, ...] = ()
+
+    @property
+    def shape(self) -> str:
+        """Architecture and sizes, on which speed depends: ``bert 6×384, 12 heads, 1536 inner``."""
+        sizes = {key: self.config.get(key, "?") for key in _SIZES}
+        return "{} {}×{}, {} heads, {} inner".format(self.family or "?", *sizes.values())
 
     @property
     def family(self) -> str:
@@ -79,7 +91,14 @@ class ModelFolder:
         if weights in self.files:
             storage = self._stored_dtype(self.path / weights)
             found.insert(0, Variant(format="safetensors", file=weights, storage=storage))
-        return tuple(found)
+        return (*found, *layout.brought_variants(self.formats, self.files, prefix))
+
+    def companions(self, variant: Variant) -> list[str]:
+        """Files that a variant cannot do without: external data, a graph's separate weights."""
+        stem = {variant.file.removesuffix(kind.suffix): kind.companions for kind in self.formats}
+        named = {f"{name}{end}" for name, ends in stem.items() for end in ends}
+        data = (f"{variant.file}_data", f"{variant.file}.data")
+        return sorted(name for name in self.files if name in named or name.startswith(data))
 
     def _stored_dtype(self, path: Path) -> str:
         if path.exists():
@@ -98,7 +117,11 @@ def list_files(path: Path) -> frozenset[str]:
 
 
 def read_folder(
-    path: Path, *, name: str | None = None, files: Iterable[str] | None = None
+    path: Path,
+    *,
+    name: str | None = None,
+    files: Iterable[str] | None = None,
+    formats: Iterable[FileFormat] = (),
 ) -> ModelFolder:
     """Read a folder that sentence-transformers, or hotbed, or save_pretrained() wrote.
 
@@ -106,6 +129,7 @@ def read_folder(
         path: The folder.
         name: What to call it in messages.
         files: What it holds, where not everything has been fetched yet.
+        formats: File formats besides those the core knows, as manifests bring them.
 
     Raises:
         ModelError: Something is missing, cut off, or cannot be run; the message says what.
@@ -113,7 +137,7 @@ def read_folder(
     if not path.is_dir():
         raise MissingFileError(f"{path} is not a folder")
     try:
-        return _read(path, name, files)
+        return evolve(_read(path, name, files), formats=tuple(formats))
     except (TypeError, ValueError, AttributeError) as error:
         # A number where a list belongs, a word where a number does: the files are from outside.
         raise CorruptFileError(

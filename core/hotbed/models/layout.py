@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from hotbed.backends.manifest import FileFormat
 from hotbed.backends.values import Variant
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "TOKENIZER_CONFIG",
     "TRANSFORMER_CONFIGS",
     "WEIGHTS",
+    "brought_variants",
+    "format_folder",
     "is_metadata",
     "onnx_storage",
     "onnx_variants",
@@ -63,6 +66,35 @@ _ONNX_SUFFIXES: dict[str, tuple[str, str]] = {
 _PROFILES = ("cpu", "cuda", "webgpu")
 # O3 approximates GELU, so it is not the model's own arithmetic and is never picked by itself.
 _INEXACT = ("_O3",)
+
+
+def brought_variants(
+    formats: Iterable[FileFormat], files: Iterable[str], prefix: str = ""
+) -> list[Variant]:
+    """The runnable files in formats that backends bring.
+
+    Args:
+        formats: The formats.
+        files: The model folder's files.
+        prefix: The transformer's folder with its slash; ``""`` for the root.
+    """
+    found = []
+    for kind in formats:
+        start, end = f"{prefix}{kind.folder}/{kind.stem}", kind.suffix
+        for file in sorted(files, key=lambda name: (len(name), name)):
+            if not (file.startswith(start) and file.endswith(end)):
+                continue
+            between = file.removeprefix(start).removesuffix(end)
+            if "/" not in between:
+                storage = kind.storages.get(between, "unknown")
+                found.append(Variant(format=kind.name, file=file, storage=storage))
+    return found
+
+
+def format_folder(name: str, formats: Iterable[FileFormat] = ()) -> str:
+    """Where a format's files lie, below the transformer's folder: ``onnx/``, the root, its own."""
+    brought = {kind.name: kind.folder for kind in formats}
+    return {"onnx": "onnx", "safetensors": "", **brought}.get(name, name)
 
 
 def is_metadata(name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from attrs import evolve
 from numpy.typing import NDArray
 
 from hotbed.backends import (
@@ -20,6 +21,7 @@ from hotbed.backends import (
     Variant,
     hookimpl,
 )
+from hotbed.backends.probing import probe_needs
 from hotbed_onnx.families import BUILDER_VERSION, FAMILIES
 
 __all__ = ["HOTBED"]
@@ -54,7 +56,12 @@ HOTBED = Manifest(
 
 @hookimpl
 def hotbed_probe(request: ProbeRequest) -> Probe:
-    """See which onnxruntime is there, and whether two of its wheels overwrote one another."""
+    """See which onnxruntime is there, and whether two of its wheels overwrote one another.
+
+    Converting needs no runtime.
+    """
+    if request.action == "convert":
+        return probe_needs(evolve(HOTBED, needs=("onnx", "ml_dtypes"), extra="convert"))
     from hotbed_onnx.wheels import probe_runtime
 
     return probe_runtime(HOTBED, "CPUExecutionProvider")

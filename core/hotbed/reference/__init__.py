@@ -15,7 +15,7 @@ from hotbed.models.heads import build_heads
 
 __all__ = ["FORWARDS", "sentence_embedding", "token_embeddings"]
 
-FORWARDS = {"bert": "hotbed_onnx.forward.bert"}
+FORWARDS = {"bert": "hotbed.reference.bert"}
 """``config.model_type`` → the module with its forward."""
 
 

@@ -1,0 +1,8 @@
+"""How near two ways of computing the same vectors are."""
+
+from __future__ import annotations
+
+from hotbed.fidelity.compare import Fidelity, compare_vectors
+from hotbed.fidelity.thresholds import Threshold, threshold
+
+__all__ = ["Fidelity", "Threshold", "compare_vectors", "threshold"]
