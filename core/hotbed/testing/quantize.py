@@ -1,0 +1,95 @@
+"""The suite that a quantising backend must pass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from hotbed import reference
+from hotbed.backends.engine import Engine
+from hotbed.backends.values import Artifact, Recipe
+from hotbed.conversion import quantize_into
+from hotbed.errors import HotbedError, UsageError
+from hotbed.fidelity import compare_vectors, threshold
+from hotbed.inference.tokenisation import Tokenizer
+from hotbed.loading import House, load
+from hotbed.models.digests import sha256
+from hotbed.testing.base import Suite
+from hotbed.testing.cases import Case
+from hotbed.testing.supply import KINDS, artifact_of, read
+from hotbed.testing.tiny import TEXTS, build_tiny
+
+__all__ = ["QuantizeSuite"]
+
+_CALIBRATION = tuple(text for text in TEXTS if text)
+
+
+class QuantizeSuite(Suite):
+    """What is written can be asked for, is near enough, and nothing is half done."""
+
+    action: ClassVar[str] = "quantize"
+
+    @pytest.fixture
+    def source(self, house: House, case: Case, tmp_path: Path) -> Artifact:
+        """A float32 artifact in a format that the case reads."""
+        plain = build_tiny(tmp_path / "plain", **KINDS["mean"])
+        return artifact_of(house, case.capability.formats, plain, tmp_path)
+
+    def test_the_result_is_near_enough(
+        self, house: House, engine: Engine, case: Case, source: Artifact, tmp_path: Path
+    ) -> None:
+        """Asked for by its dtype, the result is as near to float32 as the dtype's threshold says.
+
+        Else calibrate on more texts, or leave the layers out that lose most.
+        """
+        self.require(engine, case)
+        recipe = Recipe(name=case.variety)
+        folder = read(house, source.folder)
+        out = tmp_path / "out"
+        made = quantize_into(engine, source, folder, recipe, _CALIBRATION, out)
+        with load(made.path, backend=case.backend, dtype=case.dtype) as model:
+            found = model.encode(list(TEXTS))
+            assert model.decision.chosen is not None
+            assert model.decision.chosen.route is not None
+            written = {variant.file.rpartition("/")[2] for variant in made.variants}
+            assert model.decision.chosen.route.variant.file.rpartition("/")[2] in written
+        tokenizer = Tokenizer.open(folder)
+        batch = tokenizer.batch(tokenizer.encode(list(TEXTS)), np.arange(len(TEXTS)))
+        wanted = reference.sentence_embedding(tmp_path / "plain", batch)
+        shortfall = threshold(case.dtype).shortfall(compare_vectors(wanted, found))
+        assert not shortfall, shortfall
+
+    def test_the_source_stays_as_it_was(
+        self, house: House, engine: Engine, case: Case, source: Artifact, tmp_path: Path
+    ) -> None:
+        """Quantising changes no byte of the source. Else write into ``out`` only."""
+        self.require(engine, case)
+        before = sha256(source.path)
+        folder = read(house, source.folder)
+        recipe = Recipe(name=case.variety)
+        quantize_into(engine, source, folder, recipe, _CALIBRATION, tmp_path / "out")
+        assert sha256(source.path) == before
+
+    def test_an_unknown_recipe_is_refused(
+        self, house: House, engine: Engine, case: Case, source: Artifact, tmp_path: Path
+    ) -> None:
+        """A recipe that the capability does not list is an error that lists those it does."""
+        folder = read(house, source.folder)
+        recipe = Recipe(name="wishful")
+        with pytest.raises(UsageError, match=case.variety):
+            quantize_into(engine, source, folder, recipe, _CALIBRATION, tmp_path / "out")
+
+    def test_a_damaged_source_leaves_nothing(
+        self, house: House, engine: Engine, case: Case, source: Artifact, tmp_path: Path
+    ) -> None:
+        """A source that is cut off gives an error of ours, and no folder."""
+        self.require(engine, case)
+        source.path.write_bytes(source.path.read_bytes()[:100])
+        folder = read(house, source.folder)
+        recipe = Recipe(name=case.variety)
+        with pytest.raises(HotbedError):
+            quantize_into(engine, source, folder, recipe, _CALIBRATION, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
