@@ -8,6 +8,9 @@ arguments added later break nobody. Parameters must not have defaults.
 Every hook is called with exactly one backend behind it, so ``None`` means "not implemented", and
 is an error wherever the manifest declared the action. Wrappers (group ``hotbed.wrappers``) see
 every call of every backend.
+
+A hook raises what ``hotbed.errors`` has for the case. Anything else reaches the user as a
+``BackendError`` that names the plugin, its version and the hook.
 """
 
 from __future__ import annotations
@@ -46,15 +49,20 @@ class HotbedSpec:
     def hotbed_probe(self, request: ProbeRequest) -> Probe | None:
         """Say whether this machine can serve the request. Cheap: no model is opened.
 
-        Called by selection, for survivors of the other stages, best rank first. Without an
-        implementation the core checks that the manifest's ``needs`` can be found.
+        Called by selection, for survivors of the other stages, best rank first; the same question
+        is asked once in a process. Without an implementation the core checks that the manifest's
+        ``needs`` can be found. An error raised here is a "no" that shows the error.
         """
 
     @hookspec(firstresult=True)
     def hotbed_load(self, artifact: Artifact, options: LoadOptions) -> Loaded | None:
         """Open an artifact.
 
-        Called once for an embedder. Must use the device and arithmetic asked for, or raise.
+        Called once for an embedder, and once more where it is opened again after a fork or in
+        another process. Must use the device and the arithmetic asked for, or raise: ``DeviceError``
+        where it would run elsewhere, ``MissingFileError`` or ``CorruptFileError`` where the file
+        is not there or cannot be read, ``UnsupportedModelError`` where it can and is not for this
+        engine.
         """
 
     @hookspec(firstresult=True)
@@ -64,8 +72,9 @@ class HotbedSpec:
         """Run one batch and give the outputs asked for, by name.
 
         ``sentence_embedding`` is (batch, dimension) float32, ``token_embeddings`` is
-        (batch, tokens, hidden) float32; rows in the batch's order. Called from several threads.
-        ``in_flight`` is how many batches the core runs at once: 1, or ``Loaded.lanes``.
+        (batch, tokens, hidden) float32; rows in the batch's order. ``outputs`` holds names of
+        ``Loaded.outputs`` only. Called from several threads. ``in_flight`` is how many batches the
+        core runs at once: 1, or ``Loaded.lanes``.
         """
 
     @hookspec(firstresult=True)
@@ -79,7 +88,8 @@ class HotbedSpec:
     ) -> NDArray[np.float32] | None:
         """Pool (batch, tokens, hidden) float32 to (batch, hidden × modes) float32.
 
-        Called only when the model's graph did not pool. None hands it to the core's own.
+        Called only when ``hotbed_embed`` gave token embeddings, because the graph does not pool or
+        cannot leave the prompt out. None hands it to the core, which knows all modes.
         ``attention_mask`` tells where padding is: positions count from the first token.
         """
 
@@ -89,8 +99,10 @@ class HotbedSpec:
     ) -> tuple[Variant, ...] | None:
         """Write the model folder in another format into ``out``, an empty staging folder.
 
-        Give the variants written, their ``file`` relative to ``out``. The core checks the result
-        and publishes it; nothing is visible before that.
+        Give the variants written, their ``file`` relative to ``out``, named after
+        ``target.stem``. ``folder`` is only read: it may be the user's, or a cache's. The core
+        checks the result, adds tokenizer and configuration, and publishes it; nothing is visible
+        before that, and a failure leaves nothing.
         """
 
     @hookspec(firstresult=True)
@@ -99,9 +111,14 @@ class HotbedSpec:
     ) -> tuple[Variant, ...] | None:
         """Write a quantised form of the artifact into ``out``; otherwise as ``hotbed_convert``.
 
-        ``batches`` are the calibration texts, tokenised as ``hotbed_embed`` will see texts.
+        ``batches`` are the calibration texts, tokenised as ``hotbed_embed`` will see texts. A
+        recipe that needs none leaves the argument out.
         """
 
     @hookspec
     def hotbed_close(self, loaded: Loaded) -> None:
-        """Free what ``hotbed_load`` opened. Called at most once for each handle."""
+        """Free what ``hotbed_load`` opened. Called at most once for each handle.
+
+        A call in another thread may still be running; it should end well or raise. Never called in
+        a forked child for a handle from before the fork.
+        """

@@ -33,7 +33,8 @@ class Variant:
 
     Attributes:
         format: ``onnx``, ``safetensors``, …
-        file: Its path inside the folder, with forward slashes.
+        file: Its path inside the folder, with forward slashes; inside ``out`` where a hook says
+            what it wrote.
         storage: What its weights are: ``float32``, ``float16``, ``int8``, ``q4``, … or ``unknown``.
         profile: For whom the graph was shaped; ``""`` where the format holds no graph.
         note: What the file name says beyond that, in words.
@@ -65,7 +66,12 @@ class Artifact:
 class ProbeRequest:
     """What a backend is asked before it is chosen.
 
-    ``folder`` is None when only the runtime is asked about, not a model.
+    Attributes:
+        action: ``embed``, ``convert`` or ``quantize``.
+        device: Where it would work, e.g. ``cpu`` or ``cuda:1``.
+        dtype: The arithmetic it would be asked for; None where none was named.
+        folder: The model folder; None when only the runtime is asked about. Of a model on the hub,
+            only the small files may be there yet.
     """
 
     action: str
