@@ -2,8 +2,9 @@
 
 stevedore iterates and isolates; two of its habits are overridden. Its disk cache can be minutes
 stale after a reinstall and forgets which distribution an entry point came from, so entry points
-are read from ``importlib.metadata``; and it lets ``AssertionError`` and ``SystemExit`` at import
-through, so those are kept like any other failure.
+are read from ``importlib.metadata``; and it lets ``AssertionError`` at import through, and whatever
+is no ``Exception``: ``SystemExit``, the panics of Rust extensions. Those are kept like any other
+failure; only Ctrl-C is the user's.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 from stevedore.extension import Extension, ExtensionManager
 
+from hotbed.backends.fitting import flaw_in, why_unfit
 from hotbed.backends.manifest import Manifest
 from hotbed.errors import UsageError
 
@@ -25,6 +27,7 @@ __all__ = ["BACKENDS", "FIRST_PARTY", "SOURCES", "WRAPPERS", "Catalog", "Found",
 BACKENDS = "hotbed.backends"
 WRAPPERS = "hotbed.wrappers"
 SOURCES = "hotbed.sources"
+_GROUPS = (BACKENDS, WRAPPERS, SOURCES)
 
 FIRST_PARTY = "hotbed"
 """The distribution whose entry-point names nobody else may take."""
@@ -45,16 +48,18 @@ class Found:
         error: Why loading failed.
         conflict: Who else registered the name, where that keeps this one from being used.
         blocked: Why the settings keep it out.
+        fix: What mends the error or the conflict.
     """
 
     name: str
     dist: str
     version: str
     value: str
-    plugin: Any = None
+    plugin: Any = field(default=None, eq=id)  # an object of theirs need not be hashable
     error: str = ""
     conflict: str = ""
     blocked: str = ""
+    fix: str = ""
 
     @property
     def first_party(self) -> bool:
@@ -88,8 +93,13 @@ class _Loader(ExtensionManager[Any]):
 
     def _load_one_plugin(self, ep: EntryPoint, *args: Any) -> Extension[Any] | None:
         try:
-            return super()._load_one_plugin(ep, *args)
-        except (AssertionError, SystemExit) as error:
+            extension = super()._load_one_plugin(ep, *args)
+            # A module that imports its parts when they are first read may fail here.
+            getattr(getattr(extension, "plugin", None), "HOTBED", None)
+            return extension
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             self.failures[ep] = error
             return None
 
@@ -97,14 +107,24 @@ class _Loader(ExtensionManager[Any]):
 def installed(group: str) -> list[EntryPoint]:
     """Read the entry points of a group, in an order that is the same on every machine."""
     found = importlib.metadata.entry_points(group=group)
-    return sorted(found, key=_order)
+    return [entry_point for entry_point, _, _ in _in_order(found)]
 
 
-def _order(entry_point: EntryPoint) -> tuple[str, str, str]:
-    return entry_point.name, _dist(entry_point)[0], entry_point.value
+_Registered = tuple[EntryPoint, str, str]
+"""An entry point with its distribution's name and version; ``""`` where they are not known."""
 
 
-def _dist(entry_point: EntryPoint) -> tuple[str, str]:
+def _in_order(found: Iterable[EntryPoint]) -> list[_Registered]:
+    # A distribution's name costs a parse of its METADATA, so it is read once.
+    return sorted(((ep, *_origin(ep)) for ep in found), key=_order)
+
+
+def _order(registered: _Registered) -> tuple[str, str, str, str]:
+    entry_point, dist, version = registered
+    return entry_point.name, dist, version, entry_point.value
+
+
+def _origin(entry_point: EntryPoint) -> tuple[str, str]:
     if entry_point.dist is None:
         return "", ""
     # A half-removed distribution has entry points and no metadata.
@@ -134,7 +154,8 @@ class Catalog:
         self._allow = None if allow is None else frozenset(allow)
         self._blocked = frozenset(blocked)
         self._read = read
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._scanning = False
         self._found: tuple[Found, ...] | None = None
 
     def found(self) -> tuple[Found, ...]:
@@ -147,6 +168,14 @@ class Catalog:
             if self._found is None:
                 self._found = self._scan()
             return self._found
+
+    def listed(self) -> tuple[Found, ...]:
+        """Everything registered, and what can be said of it without importing it.
+
+        Raises:
+            UsageError: The allow-list or the block-list names a plugin that is not installed.
+        """
+        return tuple(found for _, found in self._survey())
 
     def refresh(self) -> None:
         """Forget what was found, so that a plugin installed a second ago is seen."""
@@ -173,37 +202,60 @@ class Catalog:
         )
 
     def _scan(self) -> tuple[Found, ...]:
-        # Twins collapse; hotbed's own comes last and is the one that stays.
-        everyone = sorted(self._read(self.group), key=lambda ep: _dist(ep)[0] == FIRST_PARTY)
-        twins = {(ep.name, ep.value): ep for ep in everyone}
-        unique = sorted(twins.values(), key=_order)
-        self._refuse_unknown_names({ep.name for ep in unique})
-        described = [self._judge(ep, unique) for ep in unique]
-        loadable = [ep for ep, found in zip(unique, described, strict=True) if found.usable]
-        loader = _Loader(self.group, loadable)
-        plugins = {extension.entry_point: extension.plugin for extension in loader.extensions}
-        return tuple(
-            evolve(found, plugin=plugins.get(ep), error=_describe(loader.failures.get(ep)))
-            for ep, found in zip(unique, described, strict=True)
-        )
+        if self._scanning:
+            # Only a plugin that is being imported, on this very thread, can come by here.
+            raise UsageError(
+                "a plugin asked hotbed for its plugins while it was being imported; "
+                "Backend author: do that inside a hook"
+            )
+        self._scanning = True
+        try:
+            surveyed = self._survey()
+            loader = _Loader(self.group, [entry for entry, found in surveyed if found.usable])
+            plugins = {extension.entry_point: extension.plugin for extension in loader.extensions}
+            return tuple(
+                self._examine(found, plugins.get(entry), loader.failures.get(entry))
+                if found.usable
+                else found
+                for entry, found in surveyed
+            )
+        finally:
+            self._scanning = False
 
-    def _judge(self, entry_point: EntryPoint, everyone: list[EntryPoint]) -> Found:
-        dist, version = _dist(entry_point)
-        found = Found(name=entry_point.name, dist=dist, version=version, value=entry_point.value)
-        rivals = sorted(
-            {_dist(o)[0] for o in everyone if o.name == entry_point.name and o is not entry_point}
-        )
-        if rivals and not found.first_party:
-            if FIRST_PARTY in rivals:
-                conflict = f"the name {found.name!r} belongs to the distribution {FIRST_PARTY!r}"
-            else:
-                conflict = f"{', '.join(rivals)} registers the name {found.name!r} as well"
-            return evolve(found, conflict=conflict)
+    def _examine(self, found: Found, plugin: Any, failure: BaseException | None) -> Found:
+        loaded = evolve(found, plugin=plugin)
+        error = _describe(failure)
+        if not error and loaded.manifest is not None:
+            error = flaw_in(loaded.manifest)
+        if not error and self.group == WRAPPERS:
+            error = why_unfit(plugin, found.name)
+        if not error:
+            return loaded
+        return evolve(found, error=error, fix=_update_or_block(found))
+
+    def _survey(self) -> list[tuple[EntryPoint, Found]]:
+        # Twins collapse; hotbed's own comes last and is the one that stays.
+        everyone = sorted(_in_order(self._read(self.group)), key=lambda r: r[1] == FIRST_PARTY)
+        twins = {(registered[0].name, registered[0].value): registered for registered in everyone}
+        owners: dict[str, list[str]] = {}
+        for entry, dist, _ in twins.values():
+            owners.setdefault(entry.name, []).append(dist)
+        self._refuse_unknown_names(set(owners))
+        return [
+            (registered[0], self._judge(registered, owners[registered[0].name]))
+            for registered in sorted(twins.values(), key=_order)
+        ]
+
+    def _judge(self, registered: _Registered, owners: list[str]) -> Found:
+        entry, dist, version = registered
+        found = Found(name=entry.name, dist=dist, version=version, value=entry.value)
+        if len(owners) > 1 and not found.first_party:
+            return _in_conflict(found, owners)
         return evolve(found, blocked=self._why_blocked(found))
 
     def _why_blocked(self, found: Found) -> str:
         if found.name in self._blocked:
-            return "blocked by the settings"
+            return "blocked by the settings (HOTBED_BLOCKED)"
         if self._allow is None or found.name in self._allow:
             return ""
         if not self._allow and found.first_party:
@@ -211,13 +263,34 @@ class Catalog:
         return "not in the allow-list (HOTBED_BACKENDS)"
 
     def _refuse_unknown_names(self, installed_names: set[str]) -> None:
-        named = (self._allow or frozenset()) | self._blocked
-        if unknown := sorted(named - installed_names):
+        unknown = (self._allow or frozenset()) - installed_names
+        if missing := self._blocked - installed_names:
+            # The block-list is one for all groups.
+            others = (self._read(group) for group in _GROUPS if group != self.group)
+            unknown |= missing.difference(entry.name for found in others for entry in found)
+        if unknown:
             raise UsageError(
-                f"the settings name {', '.join(map(repr, unknown))} in the group {self.group}, "
-                f"and nothing of that name is installed; "
+                f"the settings name {', '.join(map(repr, sorted(unknown)))} in the group "
+                f"{self.group}, and nothing of that name is installed; "
                 f"installed: {', '.join(sorted(installed_names)) or 'none'}"
             )
+
+
+def _in_conflict(found: Found, owners: list[str]) -> Found:
+    remove = f"pip uninstall {found.dist}"
+    if FIRST_PARTY in owners:
+        conflict = f"the name {found.name!r} belongs to the distribution {FIRST_PARTY!r}"
+        return evolve(found, conflict=conflict, fix=remove)
+    others = list(owners)
+    others.remove(found.dist)
+    rivals = ", ".join(sorted({dist or "another distribution" for dist in others}))
+    conflict = f"{rivals} registers the name {found.name!r} as well"
+    return evolve(found, conflict=conflict, fix=f"{remove}, or {rivals}")
+
+
+def _update_or_block(found: Found) -> str:
+    update = f"pip install -U {found.dist}, or " if found.dist else ""
+    return f"{update}keep it out: HOTBED_BLOCKED={found.name}"
 
 
 def _describe(error: BaseException | None) -> str:

@@ -160,11 +160,26 @@ class Rules:
 
 @frozen(kw_only=True)
 class Route:
-    """One way for a backend to run the model: a file, or a file converted first."""
+    """One way for a backend to run the model: a file, or a file converted first.
+
+    Attributes:
+        capability: What it is that the backend does with it.
+        variant: The file.
+        converter: The backend that converts the file first; ``""`` where it is read as it is.
+        to: The format that the converter writes.
+        profile: The graph's profile, after the conversion.
+        device: Where the backend runs it.
+        dtype: The arithmetic.
+        knows_family: Whether reader and converter know the model's architecture.
+        converter_rank: The converter's place among those that are asked.
+        converter_device: Where the converter works.
+        measured: What ``hotbed tune`` found for the backend, device and dtype.
+    """
 
     capability: Capability
     variant: Variant
     converter: str = ""
+    to: str = ""
     profile: str = ""
     device: str = ""
     dtype: str = ""
@@ -178,8 +193,7 @@ class Route:
         """The route in words: ``onnx/model.onnx``, ``model.safetensors → onnx (cpu)``."""
         if not self.converter:
             return self.variant.file
-        target = self.capability.formats[0]
-        return f"{self.variant.file} → {target} ({self.profile}) by {self.converter}"
+        return f"{self.variant.file} → {self.to} ({self.profile}) by {self.converter}"
 
 
 @frozen(kw_only=True)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pluggy
 from attrs import evolve
 from numpy.typing import NDArray
 
 from hotbed.backends.catalog import Found
-from hotbed.backends.hookspecs import PROJECT, HotbedSpec
+from hotbed.backends.fitting import hook_manager, register
 from hotbed.backends.manifest import Manifest
 from hotbed.backends.probing import probe_needs
 from hotbed.backends.tracing import trace_calls
@@ -28,7 +28,7 @@ from hotbed.backends.values import (
     TokenBatch,
     Variant,
 )
-from hotbed.errors import BackendError, HotbedError
+from hotbed.errors import BackendError, HotbedError, HotbedWarning
 
 __all__ = ["Engine"]
 
@@ -58,14 +58,15 @@ class Engine:
             raise BackendError(f"{_who(found)} has no manifest: `HOTBED = Manifest(...)`")
         self.found = found
         self.manifest: Manifest = found.manifest
-        self._manager = pluggy.PluginManager(PROJECT)
-        self._manager.add_hookspecs(HotbedSpec)
+        self._manager = hook_manager()
         for default in defaults:
             self._manager.register(default)
         self._register(found)
         for wrapper in wrappers:
             if wrapper.usable:
                 self._register(wrapper)
+            elif not wrapper.blocked:
+                _warn_of(wrapper)
         if trace:
             trace_calls(self._manager, found.name)
 
@@ -78,7 +79,7 @@ class Engine:
         """Ask whether this machine can serve the request; a failing probe is an answer as well."""
         try:
             probe = self._manager.hook.hotbed_probe(request=request)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             # Kept in the verdict, where explain() shows it.
             return Probe(ok=False, reason=f"probe failed: {type(error).__name__}: {error}")
         if probe is None:
@@ -152,8 +153,15 @@ class Engine:
             raise
         except Exception as error:
             raise BackendError(
-                f"{_who(self.found)} failed in {hook}: {type(error).__name__}: {error}"
+                f"{_who(self.found)} failed in {hook}{self._wrapped(hook)}: "
+                f"{type(error).__name__}: {error}"
             ) from error
+
+    def _wrapped(self, hook: str) -> str:
+        """Who else may be to blame."""
+        hooks = getattr(self._manager.hook, hook).get_hookimpls()
+        names = ", ".join(h.plugin_name for h in hooks if h.wrapper or h.hookwrapper)
+        return f", wrapped by {names}" if names else ""
 
     def _expect(self, hook: str, value: Any, kind: type) -> Any:
         if isinstance(value, kind):
@@ -182,14 +190,16 @@ class Engine:
         )
 
     def _register(self, found: Found) -> None:
-        try:
-            self._manager.register(found.plugin, name=f"{found.name} ({found.dist} {found.value})")
-            self._manager.check_pending()
-        except (pluggy.PluginValidationError, ValueError) as error:  # ValueError: registered twice
-            raise BackendError(
-                f"{_who(found)} does not fit hotbed's hooks: {error}. "
-                f"Backend author: compare the hook's name and arguments with hotbed.backends."
-            ) from error
+        name = f"{found.name} ({found.dist} {found.value})"
+        if why := register(self._manager, found.plugin, name):
+            raise BackendError(f"{_who(found)}: {why}")
+
+
+def _warn_of(wrapper: Found) -> None:
+    # A backend that cannot be used is missed when it is named; a wrapper never is.
+    why = wrapper.error or wrapper.conflict
+    fix = f"; fix: {wrapper.fix}" if wrapper.fix else ""
+    warnings.warn(f"{_who(wrapper)} wraps no calls: {why}{fix}", HotbedWarning, stacklevel=3)
 
 
 def _who(found: Found) -> str:

@@ -7,37 +7,49 @@ from typing import Any
 
 from attrs import evolve
 
-from hotbed.backends.catalog import Found
+from hotbed.backends.converters import Converters
 from hotbed.backends.decision import Model, Request, Route, Rules
-from hotbed.backends.manifest import SUPPORTED_HOOK_APIS, Capability
+from hotbed.backends.manifest import Capability
 
 __all__ = [
     "by_device",
     "by_dtype",
     "by_family",
-    "conversions_of",
     "device_order",
+    "next_route",
     "no_format",
     "preference",
     "routes_of",
 ]
 
-Conversion = tuple[Found, Capability]
-
 _FLOATS = ("bfloat16", "float16", "float32")
+
+_LOSSLESS = {
+    "float32": ("float32",),
+    "float16": ("float16", "float32"),
+    "bfloat16": ("bfloat16", "float32"),
+    "int8": ("int8", "float32"),
+    "uint8": ("uint8", "float32"),
+    "q8": ("q8", "float32"),
+    "q4": ("q4", "float32"),
+    "q4f16": ("q4f16", "float16", "float32"),
+    "bnb4": ("bnb4", "float32"),
+}
+"""How weights are stored → the arithmetic that is theirs, or wider."""
+
+_SHOWN = 5
 
 
 def routes_of(
-    capability: Capability, model: Model, conversions: Sequence[Conversion], action: str
+    capability: Capability, model: Model, converters: Converters, action: str
 ) -> list[Route]:
-    """Every file that a capability reads, and every one it would read after a conversion."""
+    """Every file that a capability reads, and every one it would read after a conversion.
+
+    A conversion stands here with the converter that is asked first; ``next_route`` gives the next.
+    """
+    reads = not capability.families or model.family in capability.families
     direct = [
-        Route(
-            capability=capability,
-            variant=variant,
-            profile=variant.profile,
-            knows_family=not capability.families or model.family in capability.families,
-        )
+        Route(capability=capability, variant=variant, profile=variant.profile, knows_family=reads)
         for variant in model.variants
         if variant.format in capability.formats
         and (not variant.profile or variant.profile in capability.profiles)
@@ -48,36 +60,34 @@ def routes_of(
         Route(
             capability=capability,
             variant=variant,
-            converter=backend.name,
+            converter=way.converter,
+            to=to,
             profile=profile,
-            knows_family=not conversion.families or model.family in conversion.families,
-            converter_rank=rank,
-            converter_device=conversion.devices[0],
+            knows_family=reads and way.knows_family,
+            converter_rank=way.rank,
+            converter_device=way.device,
         )
-        for rank, (backend, conversion) in enumerate(conversions)
-        if conversion.to in capability.formats
+        for to in capability.formats
         for variant in model.variants
-        if variant.format in conversion.formats and variant.format not in capability.formats
+        if variant.format not in capability.formats
         for profile in capability.profiles
-        if profile in conversion.profiles
+        for way in converters.ways(variant.format, to, profile)[:1]
     ]
 
 
-def conversions_of(everyone: Iterable[Found]) -> list[Conversion]:
-    """Who converts, hotbed's own first: an installed plugin must not change what is converted."""
-    return [
-        (backend, capability)
-        for backend in sorted(everyone, key=lambda found: (not found.first_party, found.name))
-        if backend.usable and backend.manifest is not None
-        if backend.manifest.hook_api in SUPPORTED_HOOK_APIS
-        for capability in backend.manifest.capabilities
-        if capability.action == "convert"
-    ]
+def next_route(route: Route, converters: Converters) -> Route | None:
+    """The same with the next converter, where the route's own cannot work on this machine."""
+    way = converters.after(route.converter_rank, route.variant.format, route.to, route.profile)
+    if way is None:
+        return None
+    return evolve(
+        route, converter=way.converter, converter_rank=way.rank, converter_device=way.device
+    )
 
 
 def no_format(capabilities: Iterable[Capability], request: Request, model: Model) -> str:
     """Why a backend has no route at all: what it reads, and what there is."""
-    mine = [c for c in capabilities if c.action == request.action]
+    mine = [c for c in capabilities if (c.action, c.task) == (request.action, request.task)]
     reads = sorted({f"{fmt}" for c in mine for fmt in c.formats})
     profiles = sorted({profile for c in mine for profile in c.profiles})
     holds = ", ".join(variant.file for variant in model.variants) or "nothing runnable"
@@ -87,61 +97,97 @@ def no_format(capabilities: Iterable[Capability], request: Request, model: Model
 _Narrowed = tuple[list[Route], str]
 
 
-def by_family(routes: list[Route], request: Request, model: Model, rules: Rules) -> _Narrowed:
-    """Routes whose reader or converter knows the architecture; and the reason if none is left."""
-    known = sorted(
-        {name for route in routes if not route.converter for name in route.capability.families}
-    )
-    reason = f"model_type {model.family!r} is not one it knows"
-    if known:
-        reason += f" ({', '.join(known)})"
-    converters = sorted({route.converter for route in routes if route.converter})
-    if converters:
-        asked = ", ".join(converters)
-        reason = f"no converter here knows model_type {model.family!r} (asked: {asked})"
-    return [route for route in routes if route.knows_family], reason
-
-
-def by_device(routes: list[Route], request: Request, model: Model, rules: Rules) -> _Narrowed:
-    """Routes on the device asked for, or on each device; and the reason if none is left."""
-    runs_on = sorted({device for route in routes for device in route.capability.devices})
-    reason = f"asked for {request.device}; runs on {', '.join(runs_on)}"
-    if request.device == "auto":
-        return [evolve(r, device=d) for r in routes for d in r.capability.devices], reason
-    base = request.device.partition(":")[0]
-    return [
-        evolve(route, device=request.device) for route in routes if base in route.capability.devices
-    ], reason
-
-
-def by_dtype(routes: list[Route], request: Request, model: Model, rules: Rules) -> _Narrowed:
-    """Routes with the features and arithmetic asked for; and the reason if none is left."""
-    asked = request.canonical_dtype
-    missing = [f for f in request.features if not any(f in r.capability.features for r in routes)]
-    if missing:
-        return [], f"lacks the feature {', '.join(missing)}"
-    survivors = [
-        evolve(route, dtype=asked or _default_dtype(route))
-        for route in routes
-        if (asked is None or asked in route.capability.dtypes)
-        and _storage_serves(route, asked, model)
-        and all(feature in route.capability.features for feature in request.features)
+def by_family(
+    routes: list[Route], request: Request, model: Model, converters: Converters
+) -> _Narrowed:
+    """Routes whose reader and converter know the architecture; and the reason if none is left."""
+    survivors = [route for route in routes if route.knows_family]
+    if survivors:
+        return survivors, ""
+    readers = [
+        r for r in routes if not r.capability.families or model.family in r.capability.families
     ]
-    offered = sorted({d for route in routes for d in route.capability.dtypes})
+    if not readers:
+        known = sorted({name for route in routes for name in route.capability.families})
+        return [], f"model_type {model.family!r} is not one it knows ({', '.join(known)})"
+    asked = sorted(
+        {
+            way.converter
+            for route in readers
+            for way in converters.ways(route.variant.format, route.to, route.profile)
+        }
+    )
+    listed = ", ".join(asked[:_SHOWN])
+    if len(asked) > _SHOWN:
+        listed += f" and {len(asked) - _SHOWN} more"
+    return [], f"no converter here knows model_type {model.family!r} (asked: {listed})"
+
+
+def by_device(
+    routes: list[Route], request: Request, model: Model, converters: Converters
+) -> _Narrowed:
+    """Routes on the device asked for, or on each device; and the reason if none is left."""
+    base = request.device.partition(":")[0]
+    survivors = [
+        evolve(route, device=device if request.device == "auto" else request.device)
+        for route in routes
+        for device in route.capability.devices
+        if request.device == "auto" or device == base
+    ]
+    if survivors:
+        return survivors, ""
+    runs_on = sorted({device for route in routes for device in route.capability.devices})
+    return [], f"asked for {request.device}; runs on {', '.join(runs_on) or 'nothing'}"
+
+
+def by_dtype(
+    routes: list[Route], request: Request, model: Model, converters: Converters
+) -> _Narrowed:
+    """Routes with the features and arithmetic asked for; and the reason if none is left."""
+    wanted = set(request.features)
+    able = [route for route in routes if wanted.issubset(route.capability.features)]
+    if not able:
+        return [], _lacking(routes, request.features)
+    asked = request.canonical_dtype
+    reference = model.variants[0].storage
+    survivors = []
+    for route in able:
+        dtype = asked or _default_dtype(route, reference)
+        if dtype in route.capability.dtypes and _storage_serves(route, asked, reference):
+            survivors.append(evolve(route, dtype=dtype))
+    return survivors, "" if survivors else _unserved(able, asked, model)
+
+
+def _lacking(routes: Sequence[Route], features: Sequence[str]) -> str:
+    missing = [f for f in features if not any(f in r.capability.features for r in routes)]
+    if missing:
+        return f"lacks the feature {', '.join(missing)}"
+    return f"has {', '.join(features)}, and not all in one capability"
+
+
+def _unserved(routes: Sequence[Route], asked: str | None, model: Model) -> str:
+    offered = sorted({dtype for route in routes for dtype in route.capability.dtypes})
+    computes = f"it computes in {', '.join(offered)}"
     if asked is not None and asked not in offered:
-        return survivors, f"asked for {asked}; it computes in {', '.join(offered)}"
+        return f"asked for {asked}; {computes}"
+    reference = model.variants[0].storage
+    if asked is None and all(_default_dtype(route, reference) is None for route in routes):
+        return f"the weights are {reference}; {computes}: narrower arithmetic has to be asked for"
     stored = ", ".join(f"{v.file} ({v.storage})" for v in model.variants)
     serves = asked or "the stored arithmetic"
-    return survivors, f"no file it can run is stored so that {serves} is served; there is {stored}"
+    return f"no file it can run is stored so that {serves} is served; there is {stored}"
 
 
-def _default_dtype(route: Route) -> str:
-    if not route.converter and route.variant.storage in route.capability.dtypes:
+def _default_dtype(route: Route, reference: str) -> str | None:
+    """What serves ``dtype=None``: the arithmetic of the stored weights, or wider."""
+    dtypes = route.capability.dtypes
+    if not route.converter and route.variant.storage in dtypes:
         return route.variant.storage
-    return route.capability.dtypes[0]
+    lossless = _LOSSLESS.get(reference, dtypes)
+    return next((dtype for dtype in dtypes if dtype in lossless), None)
 
 
-def _storage_serves(route: Route, asked: str | None, model: Model) -> bool:
+def _storage_serves(route: Route, asked: str | None, reference: str) -> bool:
     """Whether the variant's weights may serve the arithmetic asked for.
 
     Float arithmetic reads the reference weights or a float32 copy of them, never a rounded copy;
@@ -154,7 +200,6 @@ def _storage_serves(route: Route, asked: str | None, model: Model) -> bool:
         return storage == asked
     if asked is not None and storage not in _FLOATS:
         return False
-    reference = model.variants[0].storage
     if storage == reference:
         return True
     return storage == "float32" and reference in _FLOATS

@@ -1,0 +1,86 @@
+"""What becomes of one backend before it is asked: the stages that need nothing but its manifest."""
+
+from __future__ import annotations
+
+from hotbed.backends.catalog import Found
+from hotbed.backends.converters import Converters
+from hotbed.backends.decision import Model, Request, Route, Stage, Verdict
+from hotbed.backends.manifest import SUPPORTED_HOOK_APIS, Manifest
+from hotbed.backends.routes import by_device, by_dtype, by_family, no_format, routes_of
+
+__all__ = ["judge", "verdict_on"]
+
+
+def verdict_on(
+    found: Found, stage: Stage, reason: str, fix: str = "", route: Route | None = None
+) -> Verdict:
+    """A verdict, with the backend's origin filled in."""
+    return Verdict(
+        backend=found.name,
+        dist=found.dist,
+        version=found.version,
+        stage=stage,
+        reason=reason,
+        fix=fix,
+        route=route,
+    )
+
+
+def judge(
+    backend: Found, request: Request, model: Model, converters: Converters
+) -> tuple[list[Route], Verdict | None]:
+    """The routes that survive every stage but the probe; or the verdict, if none does."""
+    manifest = backend.manifest
+    out = _out_before_routes(backend, manifest, request)
+    if out is not None or manifest is None:
+        return [], out
+    routes = [
+        route
+        for capability in manifest.capabilities
+        if (capability.action, capability.task) == (request.action, request.task)
+        for route in routes_of(capability, model, converters, request.action)
+    ]
+    if not routes:
+        reason = no_format(manifest.capabilities, request, model)
+        return [], verdict_on(backend, Stage.FORMAT, reason)
+    for stage, narrow in (
+        (Stage.FAMILY, by_family),
+        (Stage.DEVICE, by_device),
+        (Stage.DTYPE, by_dtype),
+    ):
+        routes, reason = narrow(routes, request, model, converters)
+        if not routes:
+            return [], verdict_on(backend, stage, reason)
+    return routes, None
+
+
+def _out_before_routes(
+    backend: Found, manifest: Manifest | None, request: Request
+) -> Verdict | None:
+    if backend.blocked:
+        return verdict_on(backend, Stage.BLOCKED, backend.blocked)
+    if backend.conflict:
+        return verdict_on(backend, Stage.CONFLICT, backend.conflict, backend.fix)
+    if backend.error:
+        return verdict_on(backend, Stage.LOAD, backend.error, backend.fix)
+    if manifest is None:
+        reason = f"{backend.value} holds no `HOTBED = Manifest(...)`"
+        return verdict_on(backend, Stage.LOAD, reason, backend.fix)
+    if manifest.hook_api not in SUPPORTED_HOOK_APIS:
+        return _other_hook_api(backend, manifest)
+    if request.backend is not None and backend.name != request.backend:
+        return verdict_on(backend, Stage.NAMED, f"backend={request.backend!r} was named")
+    offered = {(c.action, c.task) for c in manifest.capabilities}
+    if (request.action, request.task) not in offered:
+        does = ", ".join(sorted(f"{action} {task}" for action, task in offered)) or "nothing"
+        reason = f"asked for {request.action} {request.task}; it does {does}"
+        return verdict_on(backend, Stage.ACTION, reason)
+    return None
+
+
+def _other_hook_api(backend: Found, manifest: Manifest) -> Verdict:
+    spoken = ", ".join(map(str, sorted(SUPPORTED_HOOK_APIS)))
+    reason = f"written for {manifest.hook_api}, this hotbed speaks {spoken}"
+    older = manifest.hook_api < min(SUPPORTED_HOOK_APIS)
+    fix = f"pip install -U {backend.dist if older else 'hotbed'}"
+    return verdict_on(backend, Stage.HOOK_API, reason, fix)
