@@ -1,0 +1,1 @@
+"""The kit itself: it passes what is right and fails what is wrong."""
