@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from hotbed.cli import backends, cache, convert, doctor, embed, info, quickstart
+from hotbed.cli import backends, cache, convert, doctor, embed, info, new_backend, quickstart
 from hotbed.cli.console import complain, errors
 from hotbed.errors import HotbedError, HotbedWarning, UsageError
 from hotbed.version import __version__
@@ -30,6 +30,7 @@ app.command("convert")(convert.convert)
 app.command("info")(info.info)
 app.command("backends")(backends.backends)
 app.command("doctor")(doctor.doctor)
+app.command("new-backend")(new_backend.new_backend)
 app.add_typer(cache.app, name="cache")
 
 
