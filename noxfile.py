@@ -7,6 +7,7 @@ an error. Several are named with commas between.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -22,6 +23,8 @@ OLDEST = PYTHONS[0]
 BACKENDS = {"onnx_cpu": "cpu"}  # backend → the extra that brings its runtime
 REQUIRED = frozenset(filter(None, os.environ.get("HOTBED_REQUIRE", "").split(",")))
 nox.options.error_on_missing_interpreters = "pythons" in REQUIRED  # else each skip says so
+# Plugins that live outside hotbed → the extra of theirs that their tests need.
+OUTSIDE = {"openvino": "[nncf]", "timing": ""}
 HOME = Path(".nox").absolute() / "hotbed-home"  # holds the default model, once `model` has run
 
 
@@ -48,6 +51,14 @@ def pytest(session: nox.Session, *arguments: str, **more: str) -> None:
     session.run("pytest", *arguments, *session.posargs, env=environment(session, **more))
 
 
+def kit(session: nox.Session, backend: str, *arguments: str) -> None:
+    """Run the compliance kit on a backend; what it declares has to run here."""
+    report = Path("build", "kit", f"{backend}.json").absolute()
+    report.parent.mkdir(parents=True, exist_ok=True)
+    chosen = ["--hotbed-backend", backend, "--hotbed-require", "--hotbed-report", str(report)]
+    pytest(session, "--pyargs", "hotbed.testing.suite", *chosen, *arguments)
+
+
 @nox.session(python=OLDEST)
 def model(session: nox.Session) -> None:
     """Fetch the default model into the home that the others share; they need no network."""
@@ -68,11 +79,44 @@ def core(session: nox.Session) -> None:
 @nox.session(python=PYTHONS, requires=["model"])
 @nox.parametrize("backend", [nox.param(name, id=name) for name in BACKENDS])
 def tests(session: nox.Session, backend: str) -> None:
-    """Everything that one backend can run, in an environment of its own."""
+    """Everything that one backend can run, in an environment of its own, and the kit on it."""
     session.install("-e", f".[{BACKENDS[backend]}]", *group("test"))
     session.run("hotbed", "doctor", env=environment(session))  # the log says what was tested
     # tests/core, tests/plugins and tests/oracle have sessions of their own.
-    pytest(session, "tests/onnx", "tests/cli", "tests/docs", f"plugins/{backend}")
+    pytest(session, "tests/onnx", "tests/cli", "tests/docs")
+    heavy = ["--hotbed-heavy"] if session.python == OLDEST else []
+    kit(session, backend, *heavy)
+
+
+@nox.session(python=OLDEST)
+def faults(session: nox.Session) -> None:
+    """The kit itself: backends with one fault each, and the test that has to find it."""
+    session.install("-e", ".[cpu]", *group("test"))
+    pytest(session, "tests/kit")
+
+
+@nox.session(python=OLDEST, requires=["model"])
+@nox.parametrize("plugin", [nox.param(name, id=name) for name in OUTSIDE])
+def outside(session: nox.Session, plugin: str) -> None:
+    """A plugin of examples/, installed as anybody's: its own tests, and the kit on a backend."""
+    session.install("-e", ".[cpu]", *group("test"))
+    session.install(f"./examples/plugins/hotbed-{plugin}{OUTSIDE[plugin]}")
+    session.run("hotbed", "backends", env=environment(session))
+    pytest(session, f"examples/plugins/hotbed-{plugin}/tests")
+    if plugin == "openvino":
+        kit(session, plugin)
+
+
+@nox.session(python=OLDEST)
+def author(session: nox.Session) -> None:
+    """What `hotbed new-backend` writes installs, and passes the kit as it is."""
+    session.install("-e", ".[convert]", *group("test"))
+    place = Path(session.create_tmp()).absolute() / "author"
+    shutil.rmtree(place, ignore_errors=True)
+    session.run("hotbed", "new-backend", "acme", "--out", str(place), env=environment(session))
+    session.install(str(place))
+    pytest(session, str(place / "tests"))
+    kit(session, "acme")
 
 
 @nox.session(python=OLDEST)
@@ -95,7 +139,8 @@ def minimums(session: nox.Session) -> None:
         constraints.write_text("\n".join(bounds), encoding="utf-8")
         session.install("-e", ".[cpu]", *group("test"), "--constraint", str(constraints))
     session.run("hotbed", "doctor", env=environment(session))
-    pytest(session, "tests/core", "tests/onnx", "plugins/onnx_cpu")
+    pytest(session, "tests/core", "tests/onnx")
+    kit(session, "onnx_cpu")
 
 
 def _lowest(line: str) -> str:
@@ -125,9 +170,9 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST)
 def types(session: nox.Session) -> None:
-    """mypy, strict, over core, plugins, tests, benchmarks and this file."""
+    """mypy, strict, over core, plugins, tests, benchmarks, tools and this file."""
     session.install("-e", ".[cpu]", *group("types"))
-    session.run("mypy", "core", "plugins", "tests", "benchmarks", "noxfile.py")
+    session.run("mypy", "core", "plugins", "tests", "benchmarks", "tools", "noxfile.py")
 
 
 @nox.session(python=OLDEST)
