@@ -4,8 +4,6 @@ A batch of 8 texts of 64 tokens through a backend that hands back a ready array,
 hides the cost. Rounds with and without the wrapper take turns in one process.
 """
 
-# ruff: noqa: T201 - a script that prints what it measured
-
 from __future__ import annotations
 
 import os
