@@ -8,6 +8,8 @@ from pathlib import Path
 from hotbed.errors import UnsupportedModelError
 from hotbed.models.folder import ModelFolder
 from hotbed.models.weights import Weights
+from hotbed_onnx.checkpoint import Checkpoint
+from hotbed_onnx.draft import Draft
 from hotbed_onnx.families import BUILDER_VERSION, FAMILIES, PROFILES
 from hotbed_onnx.graph import Graph, save
 from hotbed_onnx.heads import add_heads
@@ -37,7 +39,7 @@ def build_model(folder: ModelFolder, path: Path, *, profile: str) -> None:
     if folder.family not in FAMILIES:
         raise UnsupportedModelError(
             f"{folder.name}: model_type {folder.family!r} is not known to the ONNX builder; "
-            f"it knows {', '.join(FAMILIES)}"
+            f"it knows {', '.join(FAMILIES)}. A backend that runs PyTorch may be able to export it"
         )
     if profile not in PROFILES:
         raise UnsupportedModelError(
@@ -53,9 +55,11 @@ def build_model(folder: ModelFolder, path: Path, *, profile: str) -> None:
     if profile != "portable" and not pooling.include_prompt:
         pooling_mask = graph.input("pooling_mask", "int64", grid)
 
-    weights = Weights.open(folder.root)
-    encode = import_module(FAMILIES[folder.family]).encode
-    tokens, hidden = encode(graph, emit, weights, folder.config, ids, mask)
+    architecture = import_module(FAMILIES[folder.family])
+    tensors = Checkpoint.open(Weights.open(folder.root), architecture.LAYOUT)
+    draft = Draft(graph=graph, emit=emit, tensors=tensors)
+    tokens, hidden = architecture.encode(draft, folder.config, ids, mask)
+    tensors.settle()
     graph.output(tokens, "last_hidden_state", "float32", (*grid, hidden))
     pooled = pool(graph, tokens, mask, pooling_mask, pooling)
     pooled = add_heads(graph, folder.path, pooled, folder.pipeline.heads)

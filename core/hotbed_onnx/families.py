@@ -7,7 +7,16 @@ __all__ = ["BUILDER_VERSION", "FAMILIES", "PROFILES"]
 BUILDER_VERSION = 3
 """Counts up whenever the same folder would give another graph; part of the cache key."""
 
-FAMILIES = {"bert": "hotbed_onnx.architectures.bert"}
+_HERE = "hotbed_onnx.architectures"
+
+FAMILIES = {
+    "bert": f"{_HERE}.bert",
+    "camembert": f"{_HERE}.roberta",
+    "distilbert": f"{_HERE}.distilbert",
+    "mpnet": f"{_HERE}.mpnet",
+    "roberta": f"{_HERE}.roberta",
+    "xlm-roberta": f"{_HERE}.roberta",
+}
 """``config.model_type`` → the module that describes the architecture."""
 
 PROFILES = {

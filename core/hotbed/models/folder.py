@@ -15,12 +15,18 @@ from hotbed.models import layout
 from hotbed.models.jsonfile import read_object
 from hotbed.models.modules import Pipeline, read_pipeline
 from hotbed.models.transformer import read_transformer
-from hotbed.models.weights import stored_dtype
+from hotbed.models.weights import INDEX, read_index, stored_dtype
 
 __all__ = ["ModelFolder", "list_files", "read_folder"]
 
 
-_SIZES = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size")
+# What families call depth, width, heads and inner width; the first name present counts.
+_SIZES = (
+    ("num_hidden_layers", "n_layers", "n_layer"),
+    ("hidden_size", "dim", "n_embd"),
+    ("num_attention_heads", "n_heads", "n_head"),
+    ("intermediate_size", "hidden_dim", "n_inner"),
+)
 
 
 @frozen(kw_only=True)
@@ -54,8 +60,9 @@ class ModelFolder:
     @property
     def shape(self) -> str:
         """Architecture and sizes, on which speed depends: ``bert 6×384, 12 heads, 1536 inner``."""
-        sizes = {key: self.config.get(key, "?") for key in _SIZES}
-        return "{} {}×{}, {} heads, {} inner".format(self.family or "?", *sizes.values())
+        found = [[self.config[key] for key in names if key in self.config] for names in _SIZES]
+        sizes = [values[0] if values else "?" for values in found]
+        return "{} {}×{}, {} heads, {} inner".format(self.family or "?", *sizes)
 
     @property
     def family(self) -> str:
@@ -85,24 +92,41 @@ class ModelFolder:
     @property
     def variants(self) -> tuple[Variant, ...]:
         """The runnable files. The first one is the reference: what ``dtype=None`` means."""
-        prefix = f"{self.pipeline.transformer}/" if self.pipeline.transformer else ""
-        weights = prefix + layout.WEIGHTS
-        found = layout.onnx_variants(self.files, prefix)
-        if weights in self.files:
-            storage = self._stored_dtype(self.path / weights)
-            found.insert(0, Variant(format="safetensors", file=weights, storage=storage))
-        return (*found, *layout.brought_variants(self.formats, self.files, prefix))
+        found = layout.onnx_variants(self.files, self._prefix)
+        if weights := self.weight_files:
+            storage = self._stored_dtype(weights)
+            found.insert(0, Variant(format="safetensors", file=weights[0], storage=storage))
+        return (*found, *layout.brought_variants(self.formats, self.files, self._prefix))
+
+    @property
+    def weight_files(self) -> tuple[str, ...]:
+        """``model.safetensors``; or the index and every shard; nothing where one is not there."""
+        single, index = self._prefix + layout.WEIGHTS, self._prefix + INDEX
+        if single in self.files:
+            return (single,)
+        if index not in self.files or not (self.path / index).exists():
+            return ()
+        shards = sorted(set(read_index(self.path / index).values()))
+        named = (index, *(self._prefix + shard for shard in shards))
+        return named if self.files.issuperset(named) else ()
+
+    @property
+    def _prefix(self) -> str:
+        return f"{self.pipeline.transformer}/" if self.pipeline.transformer else ""
 
     def companions(self, variant: Variant) -> list[str]:
-        """Files that a variant cannot do without: external data, a graph's separate weights."""
+        """Files that a variant cannot do without: shards, external data, a graph's own weights."""
+        if variant.file in self.weight_files:
+            return sorted(set(self.weight_files) - {variant.file})
         stem = {variant.file.removesuffix(kind.suffix): kind.companions for kind in self.formats}
         named = {f"{name}{end}" for name, ends in stem.items() for end in ends}
         data = (f"{variant.file}_data", f"{variant.file}.data")
         return sorted(name for name in self.files if name in named or name.startswith(data))
 
-    def _stored_dtype(self, path: Path) -> str:
-        if path.exists():
-            return stored_dtype(path)
+    def _stored_dtype(self, weights: Iterable[str]) -> str:
+        paths = [self.path / name for name in weights]
+        if all(path.exists() for path in paths):
+            return stored_dtype(paths[0])
         # Not fetched yet: what the configuration says.
         return str(self.config.get("dtype") or self.config.get("torch_dtype") or "float32")
 

@@ -1,8 +1,8 @@
-"""Read tensors from ``model.safetensors``, lazily, with errors that name both shapes."""
+"""Read tensors from ``model.safetensors`` or shards, lazily; errors name both shapes."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +11,47 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from hotbed.errors import CorruptFileError, MissingFileError, UnsupportedModelError
+from hotbed.models.jsonfile import read_object
 from hotbed.models.layout import WEIGHTS
 
-__all__ = ["Weights", "stored_dtype", "why_missing"]
+__all__ = ["INDEX", "Weights", "read_index", "stored_dtype", "why_missing"]
+
+INDEX = f"{WEIGHTS}.index.json"
+"""Where transformers writes which shard holds which tensor."""
 
 _STORAGE = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _PICKLES = ("pytorch_model.bin", "model.pt", "pytorch_model.pt")
 
 
 def stored_dtype(path: Path) -> str:
-    """The type that most of a safetensors file's bytes are stored in, e.g. ``float16``."""
-    with _open(path) as handle:
-        sizes: dict[str, int] = {}
-        for name in handle.keys():  # noqa: SIM118 - a safetensors handle is not a dict
-            part = handle.get_slice(name)
-            kind = str(part.get_dtype())
-            sizes[kind] = sizes.get(kind, 0) + int(np.prod(part.get_shape(), dtype=np.int64))
+    """The type that most of the bytes are stored in, e.g. ``float16``; of a file or of an index."""
+    sizes: dict[str, int] = {}
+    names = sorted(set(read_index(path).values())) if path.name == INDEX else [path.name]
+    for name in names:
+        with _open(path.with_name(name)) as handle:
+            for tensor in handle.keys():  # noqa: SIM118 - a safetensors handle is not a dict
+                part = handle.get_slice(tensor)
+                kind = str(part.get_dtype())
+                sizes[kind] = sizes.get(kind, 0) + int(np.prod(part.get_shape(), dtype=np.int64))
     if not sizes:
         raise CorruptFileError(f"{path} holds no tensors")
     largest = max(sizes, key=lambda kind: sizes[kind])
     return _STORAGE.get(largest, largest.lower())
+
+
+def read_index(path: Path) -> dict[str, str]:
+    """Read ``model.safetensors.index.json``: tensor → the shard that holds it, in the same folder.
+
+    Raises:
+        CorruptFileError: It is not an index, or names a file outside its folder.
+    """
+    found = read_object(path).get("weight_map")
+    if not isinstance(found, dict) or not found:
+        raise CorruptFileError(f"{path} has no weight_map; download or save the model again")
+    for shard in found.values():
+        if not isinstance(shard, str) or shard != Path(shard).name or shard in ("", ".", ".."):
+            raise CorruptFileError(f"{path} names the shard {shard!r}, which is no file beside it")
+    return found
 
 
 def _open(path: Path) -> Any:
@@ -49,7 +70,14 @@ def _open(path: Path) -> Any:
 
 
 def why_missing(folder: Path, beside: Collection[str]) -> str:
-    """Say why a folder has no ``model.safetensors``, given the names of the files in it."""
+    """Say why a folder has no weights that can be read, given the names of the files in it."""
+    if INDEX in beside and (folder / INDEX).exists():
+        absent = sorted(set(read_index(folder / INDEX).values()) - set(beside))
+        if absent:
+            return (
+                f"{folder} lacks {', '.join(absent)}, which {INDEX} names; "
+                f"download or save the model again"
+            )
     pickles = [name for name in _PICKLES if name in beside]
     if pickles:
         return (
@@ -62,29 +90,64 @@ def why_missing(folder: Path, beside: Collection[str]) -> str:
 
 @frozen(kw_only=True, eq=False)
 class Weights:
-    """The tensors of one ``model.safetensors``. Nothing is read before it is asked for."""
+    """The tensors of ``model.safetensors``, or of the shards that stand in its place.
+
+    Nothing is read before it is asked for.
+
+    Attributes:
+        path: The file, or the index of the shards.
+        names: Every tensor.
+    """
 
     path: Path
     names: frozenset[str]
-    _handle: Any
+    _handles: Mapping[str, Any]
 
     @classmethod
     def open(cls, folder: Path) -> Weights:
         """Open the weights of a (module) folder.
 
         Raises:
-            MissingFileError: There are none, or only a pickle.
-            CorruptFileError: They cannot be read.
+            MissingFileError: There are none, or only a pickle, or a shard is not there.
+            CorruptFileError: They cannot be read, or a shard lacks what the index says it holds.
         """
         path = folder / WEIGHTS
-        handle = _open(path)
-        return cls(path=path, names=frozenset(handle.keys()), handle=handle)
+        if path.exists() or not (folder / INDEX).exists():
+            handle = _open(path)
+            handles = dict.fromkeys(handle.keys(), handle)
+            return cls(path=path, names=frozenset(handles), handles=handles)
+        return cls._sharded(folder / INDEX)
 
-    def float32(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    @classmethod
+    def _sharded(cls, path: Path) -> Weights:
+        index = read_index(path)
+        opened = {shard: _open(path.with_name(shard)) for shard in sorted(set(index.values()))}
+        held = {shard: frozenset(handle.keys()) for shard, handle in opened.items()}
+        for name, shard in index.items():
+            if name not in held[shard]:
+                raise CorruptFileError(
+                    f"{path} says that {shard} holds the tensor {name!r}, and it does not; "
+                    f"download or save the model again"
+                )
+        handles = {name: opened[shard] for name, shard in index.items()}
+        return cls(path=path, names=frozenset(index), handles=handles)
+
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        """The shape of a tensor; None where there is none of that name."""
+        return tuple(self._slice(name).get_shape()) if name in self.names else None
+
+    def float32(
+        self, name: str, shape: tuple[int, ...], *, rows: slice | None = None
+    ) -> NDArray[np.float32]:
         """Read a tensor as float32; float16 and bfloat16 widen without loss.
 
+        Args:
+            name: The tensor.
+            shape: Its shape.
+            rows: The part of its first axis to read; None reads all.
+
         Raises:
-            CorruptFileError: It is absent, or not of that shape.
+            CorruptFileError: It is absent, not of that shape, or holds NaN or infinity.
             UnsupportedModelError: It is stored in a type that is not a plain float.
         """
         if name not in self.names:
@@ -92,7 +155,7 @@ class Weights:
                 f"{self.path} holds no tensor {name!r} of shape {shape}; "
                 f"it holds {len(self.names)} others, so the weights and config.json disagree"
             )
-        part = self._handle.get_slice(name)
+        part = self._slice(name)
         found, kind = tuple(part.get_shape()), str(part.get_dtype())
         if found != shape:
             raise CorruptFileError(
@@ -106,8 +169,18 @@ class Weights:
             )
         if kind == "BF16":
             _register_bfloat16()
-        tensor: NDArray[np.float32] = self._handle.get_tensor(name).astype(np.float32, copy=False)
+        values = self._handles[name].get_tensor(name) if rows is None else part[rows]
+        tensor: NDArray[np.float32] = values.astype(np.float32, copy=False)
+        # NaN and infinity show in the extremes, which need no second array of the tensor's size.
+        if tensor.size and not (np.isfinite(tensor.min()) and np.isfinite(tensor.max())):
+            raise CorruptFileError(
+                f"{self.path}: the tensor {name!r} holds NaN or infinity; every vector would be "
+                f"spoilt. Save the model again from a sound checkpoint"
+            )
         return tensor
+
+    def _slice(self, name: str) -> Any:
+        return self._handles[name].get_slice(name)
 
 
 def _register_bfloat16() -> None:

@@ -15,7 +15,16 @@ from hotbed.models.heads import build_heads
 
 __all__ = ["FORWARDS", "sentence_embedding", "token_embeddings"]
 
-FORWARDS = {"bert": "hotbed.reference.bert"}
+_HERE = "hotbed.reference"
+
+FORWARDS = {
+    "bert": f"{_HERE}.bert",
+    "camembert": f"{_HERE}.roberta",
+    "distilbert": f"{_HERE}.distilbert",
+    "mpnet": f"{_HERE}.mpnet",
+    "roberta": f"{_HERE}.roberta",
+    "xlm-roberta": f"{_HERE}.roberta",
+}
 """``config.model_type`` → the module with its forward."""
 
 

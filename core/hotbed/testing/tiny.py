@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TEXTS", "WORDS", "bert_config", "bert_tensors", "build_tiny"]
+__all__ = ["SPECIAL", "TEXTS", "WORDS", "bert_config", "bert_tensors", "build_tiny"]
 
 WORDS = (
     "the a cat dog bread bake water stone red green small large runs sleeps eats over under "
@@ -34,7 +34,8 @@ TEXTS = (
 )
 """Texts of many lengths: one word, none, unknown signs, more than the tiny models read."""
 
-_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+"""The special tokens in the order of their numbers."""
 
 
 def bert_config(**changes: Any) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def bert_config(**changes: Any) -> dict[str, Any]:
     return {
         "architectures": ["BertModel"],
         "model_type": "bert",
-        "vocab_size": len(_SPECIAL) + len(WORDS),
+        "vocab_size": len(SPECIAL) + len(WORDS),
         "hidden_size": 32,
         "num_hidden_layers": 2,
         "num_attention_heads": 4,
@@ -119,8 +120,11 @@ def build_tiny(
     do_lower_case: bool = False,
     dense: Mapping[str, Any] | None = None,
     seed: int = 0,
+    whole: Mapping[str, Any] | None = None,
+    special: Sequence[str] = SPECIAL,
+    template: str = "[CLS] $A [SEP]",
 ) -> Path:
-    """Write a tiny model folder.
+    """Write a tiny model folder, a BERT unless ``whole`` says otherwise.
 
     Args:
         folder: Where; made if it is not there.
@@ -135,6 +139,9 @@ def build_tiny(
         do_lower_case: sentence-transformers' own flag.
         dense: Changes to a Dense module's configuration.
         seed: For the random weights.
+        whole: The whole ``config.json``, in place of BERT's; ``tensors`` must fit it.
+        special: The special tokens in the order of their numbers.
+        template: What the tokenizer makes of a text ``$A``.
 
     Returns:
         The folder.
@@ -142,10 +149,10 @@ def build_tiny(
     from safetensors.numpy import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    settings = bert_config(**(config or {}))
+    settings = dict(bert_config(**(config or {})) if whole is None else whole)
     _write(folder / "config.json", settings)
     save_file(dict(tensors or bert_tensors(settings, seed)), folder / "model.safetensors")
-    _write_tokenizer(folder, padding_side)
+    _write_tokenizer(folder, padding_side, special, template)
     own: dict[str, Any] = {"do_lower_case": do_lower_case}
     if max_seq_length is not None:
         own["max_seq_length"] = max_seq_length
@@ -153,7 +160,7 @@ def build_tiny(
     saved = {"prompts": dict(prompts or {}), "default_prompt_name": default_prompt_name}
     _write(folder / "config_sentence_transformers.json", {**saved, "similarity_fn_name": "cosine"})
 
-    hidden = settings["hidden_size"]
+    hidden = next(settings[key] for key in _WIDTHS if key in settings)
     pool = {"word_embedding_dimension": hidden, **(pooling or {"pooling_mode_mean_tokens": True})}
     modules = [("Transformer", ""), ("Pooling", "1_Pooling")]
     (folder / "1_Pooling").mkdir(exist_ok=True)
@@ -183,20 +190,25 @@ def _write(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2), encoding="utf-8")
 
 
-def _write_tokenizer(folder: Path, padding_side: str) -> None:
+_WIDTHS = ("hidden_size", "dim", "n_embd")
+
+
+def _write_tokenizer(
+    folder: Path, padding_side: str, special: Sequence[str], template: str
+) -> None:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-    vocabulary = {word: i for i, word in enumerate([*_SPECIAL, *WORDS])}
+    vocabulary = {word: i for i, word in enumerate([*special, *WORDS])}
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.add_special_tokens(list(_SPECIAL))
+    tokenizer.add_special_tokens(list(special))
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
+        single=template,
         special_tokens=[("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])],
     )
     # A trap that real folders set: padding and truncation of the file's own.
-    tokenizer.enable_padding(length=24, pad_id=0, pad_token="[PAD]")
+    tokenizer.enable_padding(length=24, pad_id=vocabulary["[PAD]"], pad_token="[PAD]")
     tokenizer.enable_truncation(max_length=6)
     tokenizer.save(str(folder / "tokenizer.json"))
     _write(

@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
-import math
-
+from hotbed_onnx.attention import Attention, Mask, Rope
 from hotbed_onnx.graph import Graph
 from hotbed_onnx.profiles.activations import activate
+from hotbed_onnx.profiles.plain import (
+    additive_mask,
+    attend,
+    heads_apart,
+    rms_norm,
+    rope_rows,
+    rotate,
+    split,
+)
 
 __all__ = ["EMITTER"]
-
-_MASKED = -3.4028234663852886e38
-"""The lowest float32, as transformers uses it; finite, so that a fully masked row is not NaN."""
 
 
 class _Portable:
     opset = 17  # the first with LayerNormalization; browsers' runtimes know it
 
-    def attention_mask(self, graph: Graph, mask: str) -> str:
-        """0 on tokens and the lowest float on padding, as (batch, 1, 1, tokens)."""
-        padding = graph.op("Equal", mask, graph.constant(0, "int64"))
-        bias = graph.op(
-            "Where",
-            padding,
-            graph.constant(_MASKED, "float32"),
-            graph.constant(0.0, "float32"),
-        )
-        return graph.op("Unsqueeze", bias, graph.constant([1, 2], "int64"))
+    def mask(
+        self,
+        graph: Graph,
+        padding: str,
+        *,
+        pairs: str = "",
+        bias: str = "",
+        shared_keys: bool = False,
+    ) -> Mask:
+        return Mask(scores=additive_mask(graph, padding, pairs=pairs, bias=bias))
+
+    def rope(self, graph: Graph, cos: str, sin: str, ids: str, positions: str = "") -> Rope:
+        """The tokens' own rows."""
+        rows = (rope_rows(graph, table, ids, positions) for table in (cos, sin))
+        return Rope(*rows)
 
     def layer_norm(self, graph: Graph, x: str, scale: str, shift: str, eps: float) -> str:
-        return graph.op("LayerNormalization", x, scale, shift, axis=-1, epsilon=eps)
+        inputs = (x, scale, shift) if shift else (x, scale)
+        return graph.op("LayerNormalization", *inputs, axis=-1, epsilon=eps)
+
+    def rms_norm(self, graph: Graph, x: str, scale: str, eps: float) -> str:
+        return rms_norm(graph, x, scale, eps)
 
     def add_norm(
         self, graph: Graph, x: str, skip: str, bias: str, scale: str, shift: str, eps: float
     ) -> str:
-        total = graph.op("Add", graph.op("Add", x, bias), skip)
+        total = graph.op("Add", graph.op("Add", x, bias) if bias else x, skip)
         return self.layer_norm(graph, total, scale, shift, eps)
 
     def linear(self, graph: Graph, x: str, kernel: str) -> str:
@@ -42,22 +56,35 @@ class _Portable:
     def bias_activation(self, graph: Graph, x: str, bias: str, activation: str) -> str:
         return activate(graph, graph.op("Add", x, bias), activation)
 
-    def self_attention(
-        self, graph: Graph, packed: str, bias: str, mask: str, heads: int, head_size: int
-    ) -> str:
-        shape = graph.constant([0, 0, 3, heads, head_size], "int64")
-        split = graph.op("Reshape", graph.op("Add", packed, bias), shape)
+    def gated(self, graph: Graph, packed: str, activation: str) -> str:
+        a, b = split(graph, packed, "ab")
+        return graph.op("Mul", activate(graph, a, activation), b)
+
+    def self_attention(self, graph: Graph, packed: str, how: Attention) -> str:
+        if how.bias:
+            packed = graph.op("Add", packed, how.bias)
+        query, key, value = _heads(graph, packed, how)
+        if how.norm:
+            query = rms_norm(graph, query, how.norm.query, how.norm.eps)
+            key = rms_norm(graph, key, how.norm.key, how.norm.eps)
+        if how.rope:
+            query = rotate(graph, query, how.rope.cos, how.rope.sin)
+            key = rotate(graph, key, how.rope.cos, how.rope.sin)
+        return attend(graph, query, key, value, how)
+
+
+def _heads(graph: Graph, packed: str, how: Attention) -> tuple[str, ...]:
+    """Queries, keys and values, (batch, heads, tokens, size) each."""
+    if how.kv_heads == how.heads:
+        shape = graph.constant([0, 0, 3, how.heads, how.head_size], "int64")
         # (batch, tokens, 3, heads, size) → (3, batch, heads, tokens, size)
-        split = graph.op("Transpose", split, perm=[2, 0, 3, 1, 4])
-        query, key, value = (
-            graph.op("Gather", split, graph.constant(i, "int64"), axis=0) for i in range(3)
+        parts = graph.op("Transpose", graph.op("Reshape", packed, shape), perm=[2, 0, 3, 1, 4])
+        return tuple(
+            graph.op("Gather", parts, graph.constant(i, "int64"), axis=0) for i in range(3)
         )
-        scale = graph.constant(1.0 / math.sqrt(head_size), "float32")
-        keys = graph.op("Transpose", key, perm=[0, 1, 3, 2])
-        scores = graph.op("Mul", graph.op("MatMul", query, keys), scale)
-        weights = graph.op("Softmax", graph.op("Add", scores, mask), axis=-1)
-        mixed = graph.op("Transpose", graph.op("MatMul", weights, value), perm=[0, 2, 1, 3])
-        return graph.op("Reshape", mixed, graph.constant([0, 0, heads * head_size], "int64"))
+    return tuple(
+        heads_apart(graph, part, how.head_size) for part in split(graph, packed, "qkv", how.widths)
+    )
 
 
 EMITTER = _Portable()

@@ -1,0 +1,90 @@
+"""Every family's tiny model by ``config.model_type``, with random weights and no PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+
+from hotbed.testing import tiny_absolute as absolute
+from hotbed.testing.tiny import SPECIAL, bert_config, bert_tensors, build_tiny
+
+__all__ = ["TINY", "Tiny", "build_family"]
+
+_PAD_SECOND = ("[CLS]", "[PAD]", "[SEP]", "[UNK]")
+
+
+@frozen(kw_only=True)
+class Tiny:
+    """How to make a tiny model of one family.
+
+    Attributes:
+        config: Gives ``config.json``, with changes.
+        tensors: Gives tensors from a configuration, a seed and a dialect.
+        special: The special tokens in the order of their numbers.
+        dialects: Spellings of the tensors that ``tensors`` knows, the commonest first.
+        build: Arguments of ``build_tiny`` that suit the family.
+    """
+
+    config: Callable[..., dict[str, Any]]
+    tensors: Callable[..., dict[str, Any]]
+    special: tuple[str, ...] = SPECIAL
+    dialects: tuple[str, ...] = ("",)
+    build: Mapping[str, Any] = field(factory=dict)
+
+
+def _bert_tensors(config: Mapping[str, Any], seed: int = 0, dialect: str = "") -> dict[str, Any]:
+    return dict(bert_tensors(config, seed, prefix=dialect))
+
+
+def _roberta(model_type: str) -> Tiny:
+    return Tiny(
+        config=partial(absolute.roberta_config, model_type),
+        tensors=absolute.roberta_tensors,
+        special=_PAD_SECOND,
+        dialects=("", "roberta."),
+    )
+
+
+TINY: dict[str, Tiny] = {
+    "bert": Tiny(config=bert_config, tensors=_bert_tensors, dialects=("", "bert.")),
+    "distilbert": Tiny(config=absolute.distilbert_config, tensors=absolute.distilbert_tensors),
+    "roberta": _roberta("roberta"),
+    "camembert": _roberta("camembert"),
+    "xlm-roberta": _roberta("xlm-roberta"),
+    "mpnet": Tiny(
+        config=absolute.mpnet_config, tensors=absolute.mpnet_tensors, special=_PAD_SECOND
+    ),
+}
+"""``config.model_type`` → how to make a tiny model of it."""
+
+
+def build_family(
+    folder: Path,
+    family: str,
+    *,
+    config: Mapping[str, Any] | None = None,
+    tensors: Mapping[str, Any] | None = None,
+    dialect: str = "",
+    seed: int = 0,
+    **options: Any,
+) -> Path:
+    """Write a tiny model folder of any family.
+
+    Args:
+        folder: Where.
+        family: A key of ``TINY``.
+        config: Changes to its ``config.json``.
+        tensors: The weights; random ones if None.
+        dialect: The spelling of the random ones.
+        seed: For them.
+        **options: Further arguments of ``build_tiny``.
+    """
+    tiny = TINY[family]
+    settings = tiny.config(**(config or {}))
+    weights = tiny.tensors(settings, seed, dialect) if tensors is None else tensors
+    options = {**tiny.build, **options}
+    return build_tiny(folder, whole=settings, tensors=weights, special=tiny.special, **options)
