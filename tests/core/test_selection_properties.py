@@ -1,115 +1,58 @@
-"""What holds for selection whatever is installed."""
+"""What holds for selection whatever is installed, measured, set and refused."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
 from typing import Any
 
-from hypothesis import assume, given
+from attrs import evolve
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hotbed.backends import Capability, Probe, ProbeRequest, Variant
+from hotbed.backends import Capability, ProbeRequest
 from hotbed.backends.catalog import Found
-from hotbed.backends.decision import Decision, Model, Request, Rules, Stage
+from hotbed.backends.decision import Model, Request, Rules, Stage
 from hotbed.backends.selection import select
 from tests.core.backends import backend
-
-FORMATS = ("onnx", "safetensors", "gguf")
-DEVICES = ("cpu", "cuda", "npu")
-DTYPES = ("float32", "float16", "int8")
-FAMILIES = ("bert", "mpnet")
-NAMES = ("a", "b", "c", "d", "onnx_cpu")
-
-
-def some(values: Sequence[str], least: int = 1) -> st.SearchStrategy[tuple[str, ...]]:
-    """Some of the values, in any order; as one draw, because many small ones are slow."""
-    sizes = range(least, len(values) + 1)
-    return st.sampled_from([p for size in sizes for p in itertools.permutations(values, size)])
-
-
-def capabilities(actions: Sequence[str] = ("embed", "convert")) -> st.SearchStrategy[Capability]:
-    """Capabilities of all kinds."""
-    return st.builds(
-        Capability,
-        action=st.sampled_from(actions),
-        formats=some(FORMATS),
-        devices=some(DEVICES),
-        dtypes=some(DTYPES),
-        families=some(FAMILIES, least=0),
-        profiles=some(("portable", "cpu")),
-        priority=st.integers(-2, 2),
-        to=st.sampled_from(FORMATS),
-    )
-
-
-@st.composite
-def backends(draw: st.DrawFn, *, name: str = "", embed_only: bool = False) -> Found:
-    """A backend, working or not."""
-    flaw = draw(st.sampled_from(["", "", "", "", "error", "blocked", "conflict"]))
-    actions = ("embed",) if embed_only else ("embed", "convert")
-    flaws: dict[str, Any] = {flaw: "a reason"} if flaw else {}
-    return backend(
-        name or draw(st.sampled_from(NAMES)),
-        *draw(st.lists(capabilities(actions), min_size=1, max_size=2)),
-        dist=draw(st.sampled_from(["hotbed", "acme", "zeta"])),
-        hook_api=draw(st.sampled_from([1, 1, 1, 1, 2])),
-        **flaws,
-    )
-
-
-def machines(**options: Any) -> st.SearchStrategy[list[Found]]:
-    """What is installed: names are unique, as the catalog sees to it."""
-    return st.lists(backends(**options), max_size=4, unique_by=lambda found: found.name)
-
-
-models = st.builds(
-    Model,
-    name=st.just("m"),
-    family=st.sampled_from(FAMILIES),
-    variants=st.lists(
-        st.builds(
-            Variant,
-            format=st.sampled_from(FORMATS),
-            file=st.sampled_from(["model.onnx", "model.safetensors"]),
-            storage=st.sampled_from([*DTYPES, "unknown"]),
-            profile=st.sampled_from(["", "portable", "cpu"]),
-        ),
-        max_size=3,
-    ).map(tuple),
+from tests.core.machines import (
+    Refused,
+    backends,
+    machines,
+    models,
+    outcome,
+    probing,
+    refusals,
+    requests,
+    rules,
 )
-requests = st.builds(
-    Request,
-    device=st.sampled_from(["auto", "auto", "cpu", "cuda", "cuda:1", "tpu"]),
-    dtype=st.sampled_from([None, None, "float32", "fp16", "int8"]),
-    backend=st.sampled_from([None, None, None, *NAMES]),
-    action=st.sampled_from(["embed", "embed", "convert"]),
-)
-rules = st.builds(Rules, priority=some(NAMES, least=0), devices=some(DEVICES, least=0))
-refusals = st.frozensets(st.tuples(st.sampled_from(NAMES), st.sampled_from(DEVICES)))
-
-Ask = Callable[[Found, ProbeRequest], Probe]
+from tests.core.plain_selection import winner
 
 
-def probing(refused: frozenset[tuple[str, str]]) -> Ask:
-    """A machine on which some (backend, device) do not work."""
-
-    def probe(found: Found, request: ProbeRequest) -> Probe:
-        ok = (found.name, request.device.partition(":")[0]) not in refused
-        return Probe(ok=ok, reason="" if ok else "not on this machine")
-
-    return probe
-
-
-def outcome(decision: Decision) -> tuple[object, ...]:
-    """What was decided, without the other verdicts."""
-    chosen = decision.chosen
-    return () if chosen is None else (chosen.backend, chosen.dist, chosen.route, chosen.reason)
+@settings(max_examples=300)
+@given(machines(), models, requests, rules, refusals)
+def test_the_winner_is_the_best_way_that_works(
+    found: list[Found], model: Model, request: Request, rules: Rules, refused: Refused
+) -> None:
+    """Every way written out, asked and sorted gives the same backend, file, converter and dtype."""
+    chosen = select(request, model, found, probing(refused), rules).chosen
+    expected = winner(request, model, found, probing(refused), rules)
+    assert (chosen is None) == (expected is None)
+    if chosen is None or expected is None:
+        return
+    route = chosen.route
+    assert route is not None
+    assert (chosen.backend, chosen.dist) == (expected.backend.name, expected.backend.dist)
+    assert (route.capability, route.variant) == (expected.capability, expected.variant)
+    assert (route.profile, route.device) == (expected.profile, expected.device)
+    assert route.dtype == expected.dtype
+    converter = expected.converter
+    assert (route.converter, route.to, route.converter_device) == (
+        (converter[1].name, converter[2].to, converter[3]) if converter else ("", "", "")
+    )
 
 
 @given(machines(), models, requests, rules, refusals, st.randoms())
 def test_order_of_installation_does_not_matter(
-    found: list[Found], model: Model, request: Request, rules: Rules, refused: Any, random: Any
+    found: list[Found], model: Model, request: Request, rules: Rules, refused: Refused, random: Any
 ) -> None:
     """Any order of the same backends gives the same decision, verdicts and table."""
     first = select(request, model, found, probing(refused), rules)
@@ -122,103 +65,234 @@ def test_order_of_installation_does_not_matter(
 
 @given(machines(), models, requests, rules, refusals)
 def test_every_backend_gets_exactly_one_reason(
-    found: list[Found], model: Model, request: Request, rules: Rules, refused: Any
+    found: list[Found], model: Model, request: Request, rules: Rules, refused: Refused
 ) -> None:
-    """Each backend has one verdict, each that is not chosen a reason, and at most one is chosen."""
+    """Each backend has one verdict, each verdict a reason, and at most one is chosen."""
     decision = select(request, model, found, probing(refused), rules)
-    assert sorted(v.backend for v in decision.verdicts) == sorted(f.name for f in found)
+    told = sorted((v.backend, v.dist) for v in decision.verdicts)
+    assert told == sorted((f.name, f.dist) for f in found)
     chosen = [v for v in decision.verdicts if v.stage is Stage.CHOSEN]
     assert chosen == ([decision.chosen] if decision.chosen else [])
-    assert all(verdict.reason for verdict in decision.verdicts)
+    assert all(verdict.reason.strip(" ;") for verdict in decision.verdicts)
     assert decision.chosen is None or decision.verdicts[0] is decision.chosen
+    served = {Stage.CHOSEN, Stage.PASSED_OVER}
+    assert all((v.stage in served) == (v.route is not None) for v in decision.verdicts)
 
 
 @given(machines(), models, requests, rules, refusals)
-def test_what_is_chosen_fits_the_request(
-    found: list[Found], model: Model, request: Request, rules: Rules, refused: Any
+def test_a_verdict_is_what_naming_the_backend_would_show(
+    found: list[Found], model: Model, request: Request, rules: Rules, refused: Refused
 ) -> None:
-    """The chosen backend is usable, the one named, on the device and in the dtype asked for."""
+    """Whoever is rejected cannot serve when named; whoever is passed over could, so far as asked.
+
+    Those behind the chosen one are not asked, so they are named where nothing refuses.
+    """
+    assume(request.backend is None)
+    decision = select(request, model, found, probing(refused), rules)
+    for verdict in decision.verdicts:
+        named = evolve(request, backend=verdict.backend)
+        alone = [f for f in found if f.name != verdict.backend or f.dist == verdict.dist]
+        if verdict.stage is Stage.PASSED_OVER:
+            assert select(named, model, alone, probing(frozenset()), rules).chosen is not None
+        else:
+            could = select(named, model, alone, probing(refused), rules).chosen is not None
+            assert could == (verdict.stage is Stage.CHOSEN)
+
+
+@given(machines(), models, requests, rules, refusals)
+def test_what_is_named_is_used_or_nothing(
+    found: list[Found], model: Model, request: Request, rules: Rules, refused: Refused
+) -> None:
+    """The chosen backend is usable, and it is the one named, on the device, in the dtype."""
     chosen = select(request, model, found, probing(refused), rules).chosen
     if chosen is None:
         return
     assert chosen.route is not None
-    (backend_,) = (f for f in found if f.name == chosen.backend)
-    assert backend_.usable
+    (mine,) = (f for f in found if (f.name, f.dist) == (chosen.backend, chosen.dist))
+    assert mine.usable
     assert request.backend in (None, chosen.backend)
     assert request.device in ("auto", chosen.route.device)
     assert request.canonical_dtype in (None, chosen.route.dtype)
     assert chosen.route.device.partition(":")[0] in chosen.route.capability.devices
-    assert (chosen.backend, chosen.route.device.partition(":")[0]) not in refused
-    assert chosen.route.capability.action == request.action
+    assert chosen.route.dtype in chosen.route.capability.dtypes
+    assert set(request.features) <= set(chosen.route.capability.features)
+
+
+@given(machines(), models, requests, rules, refusals)
+def test_what_cannot_work_here_is_never_used(
+    found: list[Found], model: Model, request: Request, rules: Rules, refused: Refused
+) -> None:
+    """Neither the chosen backend nor its converter has refused on its device."""
+    chosen = select(request, model, found, probing(refused), rules).chosen
+    if chosen is None or chosen.route is None:
+        return
+    route = chosen.route
+    assert (chosen.backend, request.action, route.device.partition(":")[0]) not in refused
+    assert (route.converter, "convert", route.converter_device) not in refused
+    if route.converter:
+        (converter,) = (f for f in found if f.usable and f.name == route.converter)
+        assert converter.manifest is not None
+        assert converter.manifest.hook_api == 1
+
+
+@given(machines(), models, requests, rules, refusals)
+def test_nobody_is_asked_twice_or_in_vain(
+    found: list[Found], model: Model, request: Request, rules: Rules, refused: Refused
+) -> None:
+    """No question is asked again after a no, and none at all after the answer that decides."""
+    asked: list[tuple[str, str, ProbeRequest]] = []
+    answers: list[bool] = []
+    probe = probing(refused)
+
+    def note(one: Found, question: ProbeRequest) -> Any:
+        answer = probe(one, question)
+        asked.append((one.name, one.dist, question))
+        answers.append(answer.ok)
+        return answer
+
+    decision = select(request, model, found, note, rules)
+    refusing = [who for who, ok in zip(asked, answers, strict=True) if not ok]
+    embedding = [who for who in refusing if who[2].dtype is not None]
+    assert len(set(embedding)) == len(embedding)
+    if decision.chosen is not None:
+        assert answers[-1]
+
+
+FLAWS: tuple[dict[str, Any], ...] = (
+    {"error": "ImportError: x"},
+    {"blocked": "by the settings"},
+    {"conflict": "with b"},
+    {"hook_api": 2},
+    {"plugin": object()},
+    {},  # it says no when it is asked
+)
+LACKS: tuple[dict[str, Any], ...] = (
+    {"formats": "pickle"},
+    {"formats": ()},
+    {"devices": "tpu9"},
+    {"devices": ()},
+    {"dtypes": "bnb4"},
+    {"dtypes": ()},
+    {"families": "t5"},
+    {"task": "rerank"},
+    {"storages": "bnb4"},
+)
+ABLE = {
+    "formats": ("onnx", "safetensors", "gguf"),
+    "devices": ("cpu", "cuda", "tpu"),
+    "dtypes": ("float32", "float16", "int8"),
+    "features": ("sparse", "colbert"),
+    "profiles": ("cpu", "portable"),
+    "priority": 9,
+}
 
 
 @st.composite
-def useless(draw: st.DrawFn, request: Request) -> Found:
-    """A backend under another name that cannot serve the request."""
-    hopeless: dict[str, Any] = draw(
-        st.sampled_from(
-            [
-                {"hook_api": 7},
-                {"error": "ImportError"},
-                {"blocked": "by the settings"},
-                {"conflict": "with another"},
-                {"capabilities": Capability(action="quantize", formats=FORMATS)},
-                {"capabilities": Capability(action=request.action, formats="never")},
-                {"capabilities": Capability(action="embed", formats=FORMATS, devices="vpu")},
-                {"capabilities": Capability(action="embed", formats=FORMATS, dtypes="q4")},
-            ]
+def useless(draw: st.DrawFn) -> Found:
+    """A backend with everything that the request could want, but for one thing."""
+    action = draw(st.sampled_from(["embed", "convert"]))
+    lack, flaw = draw(
+        st.one_of(
+            st.tuples(st.sampled_from(LACKS), st.just({})),
+            st.tuples(st.just({}), st.sampled_from(FLAWS)),
         )
     )
-    options = dict(hopeless)
-    declared = options.pop("capabilities", None)
-    dtypes = getattr(declared, "dtypes", ())
-    assume("q4" not in dtypes or request.dtype is not None)
-    capability = declared or draw(capabilities(("embed",)))
+    able = Capability(action=action, to="onnx", **{**ABLE, **lack})
     name = draw(st.sampled_from(["0first", "zlast"]))
-    dist = draw(st.sampled_from(["acme", "hotbed"]))
-    return backend(name, capability, dist=dist, **options)
+    return backend(name, able, dist=draw(st.sampled_from(["acme", "hotbed"])), **flaw)
 
 
-@given(machines(), models, requests, rules, refusals, st.data())
+@given(machines(), models, requests, rules, refusals, useless(), st.booleans())
 def test_a_backend_that_cannot_serve_changes_nothing(
     found: list[Found],
     model: Model,
     request: Request,
     rules: Rules,
-    refused: Any,
-    data: st.DataObject,
+    refused: Refused,
+    extra: Found,
+    preferred: bool,
 ) -> None:
     """Installing what cannot serve leaves the decision and every other verdict as they were."""
-    extra = data.draw(useless(request))
+    # A converter alone serves whoever reads what it writes; that is another test.
+    assume(request.action == "convert" or extra.manifest is None or not _converts(extra))
+    devices = ("cpu", "cuda", "npu", "tpu", "tpu9")
+    here = refused | {(extra.name, action, d) for d in devices for action in ("embed", "convert")}
+    ranked = evolve(rules, priority=(extra.name, *rules.priority)) if preferred else rules
     before = select(request, model, found, probing(refused), rules)
-    after = select(request, model, [extra, *found], probing(refused), rules)
+    after = select(request, model, [extra, *found], probing(here), ranked)
     assert outcome(after) == outcome(before)
     assert tuple(v for v in after.verdicts if v.backend != extra.name) == before.verdicts
 
 
-@given(machines(embed_only=True), models, requests, rules, refusals)
-def test_the_choice_is_a_total_order(
-    found: list[Found], model: Model, request: Request, rules: Rules, refused: Any
-) -> None:
-    """Choosing among halves and then between their winners gives the winner of the whole."""
+def _converts(found: Found) -> bool:
+    return found.usable and any(c.action == "convert" for c in found.manifest.capabilities)  # type: ignore[union-attr]
 
-    def winner(candidates: list[Found]) -> list[Found]:
-        chosen = select(request, model, candidates, probing(refused), rules).chosen
-        return [f for f in candidates if chosen is not None and f.name == chosen.backend]
+
+@given(
+    machines(actions=("embed",)),
+    machines(least=0, most=2, actions=("convert",)),
+    models,
+    requests,
+    rules,
+    refusals,
+)
+def test_the_choice_is_a_total_order(
+    readers: list[Found],
+    converters: list[Found],
+    model: Model,
+    request: Request,
+    rules: Rules,
+    refused: Refused,
+) -> None:
+    """Choosing among halves and then between their winners gives the winner of the whole.
+
+    The converters stand by in each: what can be converted is part of the question.
+    """
+    names = {found.name for found in converters}
+    found = [reader for reader in readers if reader.name not in names]
+    request = evolve(request, action="embed")
+
+    def best(candidates: list[Found]) -> list[Found]:
+        machine = [*candidates, *converters]
+        chosen = select(request, model, machine, probing(refused), rules).chosen
+        who = (chosen.backend, chosen.dist) if chosen else None
+        return [f for f in candidates if (f.name, f.dist) == who]
 
     half = len(found) // 2
-    assert winner(found) == winner(winner(found[:half]) + winner(found[half:]))
-    if any(winner([candidate]) for candidate in found):
-        assert winner(found)
+    assert best(found) == best(best(found[:half]) + best(found[half:]))
+    assert bool(best(found)) == any(best([candidate]) for candidate in found)
 
 
-@given(machines(embed_only=True), models, requests, refusals)
+@given(machines(), models, requests, refusals, rules)
 def test_a_third_party_never_displaces_hotbeds_own_by_itself(
-    found: list[Found], model: Model, request: Request, refused: Any
+    found: list[Found], model: Model, request: Request, refused: Refused, rules: Rules
 ) -> None:
-    """Without a word in the settings, a first-party backend that can serve is chosen."""
-    decision = select(request, model, found, probing(refused), Rules())
+    """Without priority or measurements, hotbed's own serves what it can, as if it were alone.
+
+    Others change neither who serves, nor from which file, nor who converts it.
+    """
+    quiet = evolve(rules, priority=(), measured=())
     own = [f for f in found if f.first_party]
-    alone = select(request, model, own, probing(refused), Rules())
+    alone = select(request, model, own, probing(refused), quiet)
     if alone.chosen is not None:
+        decision = select(request, model, found, probing(refused), quiet)
         assert outcome(decision) == outcome(alone)
+
+
+@given(machines(), backends(("zlast",), ("convert",)), models, requests, refusals, rules)
+def test_a_foreign_converter_changes_nothing_that_worked_without(
+    found: list[Found],
+    converter: Found,
+    model: Model,
+    request: Request,
+    refused: Refused,
+    rules: Rules,
+) -> None:
+    """Whoever is chosen without it stays, with the same file: a new way to convert comes last."""
+    assume(not converter.first_party and request.action == "embed")
+    dists = {f.dist for f in found}
+    quiet = evolve(rules, priority=(), measured=())
+    before = select(request, model, found, probing(refused), quiet)
+    if before.chosen is not None and converter.dist not in dists:
+        after = select(request, model, [*found, converter], probing(refused), quiet)
+        assert outcome(after) == outcome(before)

@@ -25,6 +25,7 @@ _RANKING = (
     "it is not in the settings' priority list as high",
     "it was not measured on this machine",
     "it was measured slower on this machine",
+    "somebody else's plugin would have to convert for it",
     "it is not first-party",
     "its device comes later",
     "its declared priority is lower",
@@ -88,14 +89,20 @@ class Contest:
 
     def enter(self, place: int, route: Route) -> None:
         """Let a route of the backend at that place take part."""
+        # The serial number leaves what ranks alike in the order of the manifest.
+        self._enter(place, route, next(self._serial))
+
+    def _enter(self, place: int, route: Route, serial: int) -> None:
         backend = self._everyone[place]
         if self._rules.measured:
             who = (backend.name, backend.dist, backend.version)
             measured = self._rules.measurement(self._model.shape, who, route.device, route.dtype)
             route = evolve(route, measured=measured)
-        entry = _Entry(_rank(backend, route, self._rules), place, route)
-        # The serial number leaves what ranks alike in the order of the manifest.
-        heapq.heappush(self._waiting, (entry.rank, next(self._serial), entry))
+        foreign = bool(route.converter) and self._converters.is_foreign(
+            route.converter_rank, backend.dist
+        )
+        entry = _Entry(_rank(backend, route, foreign, self._rules), place, route)
+        heapq.heappush(self._waiting, (entry.rank, serial, entry))
 
     def run(self) -> dict[int, Verdict]:
         """Ask, and give the verdict on each backend that took part, by place, best first."""
@@ -113,7 +120,7 @@ class Contest:
 
     def _ask_in_turn(self) -> tuple[_Entry | None, dict[int, Verdict]]:
         while self._waiting:
-            _, _, entry = heapq.heappop(self._waiting)
+            _, serial, entry = heapq.heappop(self._waiting)
             if self._is_refused(entry):
                 continue
             answer = self._ask(entry)
@@ -122,9 +129,12 @@ class Contest:
             self._refusals.setdefault(entry.place, []).append(answer)
             if not answer.by_converter:
                 self._no.add((entry.place, entry.route.device, entry.route.dtype))
-            elif (following := next_route(entry.route, self._converters)) is not None:
-                self.enter(entry.place, following)
+            elif (following := self._next(entry)) is not None:
+                self._enter(entry.place, following, serial)
         return None, {}
+
+    def _next(self, entry: _Entry) -> Route | None:
+        return next_route(entry.route, self._converters, self._everyone[entry.place].dist)
 
     def _is_refused(self, entry: _Entry) -> bool:
         """Whether its backend said no to the same question, asked for another file."""
@@ -168,12 +178,17 @@ class Contest:
         return verdict_on(backend, Stage.PASSED_OVER, reason, fix, route=entry.route)
 
 
-def _rank(backend: Found, route: Route, rules: Rules) -> Rank:
+def _rank(backend: Found, route: Route, foreign: bool, rules: Rules) -> Rank:
+    """What sorts it; less is better.
+
+    A foreign converter comes behind whatever does without: installing it must change nothing.
+    """
     place = rules.priority.index(backend.name) if backend.name in rules.priority else 10**6
     return (
         place,
         route.measured is None,
         -route.measured.score if route.measured else 0.0,
+        foreign,
         not backend.first_party,
         device_order(route.device, rules),
         -route.capability.priority,

@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from attrs import frozen
 
-from hotbed.backends.catalog import Found
+from hotbed.backends.catalog import FIRST_PARTY, Found
 from hotbed.backends.manifest import SUPPORTED_HOOK_APIS, Capability
 
-__all__ = ["Converters", "Way"]
+__all__ = ["Conversion", "Converters", "Way"]
 
 
-@frozen(kw_only=True)
+@frozen
+class Conversion:
+    """From which format, into which, in which profile."""
+
+    source: str
+    to: str
+    profile: str
+
+
+@frozen
 class Way:
     """One converter on one of its devices.
 
     Attributes:
         converter: The backend that converts.
+        dist: Its distribution.
         device: Where.
         rank: Its place among all of them; hotbed's own come first.
         knows_family: Whether it knows the model's architecture.
     """
 
     converter: str
+    dist: str
     device: str
     rank: int
     knows_family: bool
 
+    def is_foreign(self, reader: str) -> bool:
+        """Whether it comes neither from hotbed nor from the reader's own distribution."""
+        return self.dist not in (FIRST_PARTY, reader)
+
 
 class Converters:
     """The converters among the installed backends, as one model sees them.
-
-    hotbed's own come first, because an installed plugin must not change what is converted.
 
     Args:
         everyone: Every installed backend, working or not.
@@ -41,35 +54,62 @@ class Converters:
     """
 
     def __init__(self, everyone: Iterable[Found], family: str, task: str) -> None:
-        ways: dict[tuple[str, str, str], list[Way]] = {}
-        usable = (found for found in everyone if found.usable)
-        rank = 0
-        for found in sorted(usable, key=lambda found: (not found.first_party, found.name)):
-            for capability in _conversions(found, task):
-                knows = not capability.families or family in capability.families
-                keys = [
-                    (f, capability.to, p) for f in capability.formats for p in capability.profiles
-                ]
-                for device in capability.devices:
-                    way = Way(converter=found.name, device=device, rank=rank, knows_family=knows)
-                    rank += 1
-                    for key in keys:
-                        ways.setdefault(key, []).append(way)
+        self._by_rank: list[Way] = []
+        ways: dict[Conversion, list[Way]] = {}
+        for found, capability in _in_order(everyone, task):
+            knows = not capability.families or family in capability.families
+            written = [
+                Conversion(source, capability.to, profile)
+                for source in capability.formats
+                for profile in capability.profiles
+            ]
+            for device in capability.devices:
+                way = Way(found.name, found.dist, device, len(self._by_rank), knows)
+                self._by_rank.append(way)
+                for conversion in written:
+                    ways.setdefault(conversion, []).append(way)
         self._ways = {
-            key: [w for w in found if w.knows_family] or found for key, found in ways.items()
+            conversion: [way for way in asked if way.knows_family] or asked
+            for conversion, asked in ways.items()
         }
+        self._first_of: dict[tuple[Conversion, str], Way] = {}
+        for conversion, asked in self._ways.items():
+            for way in asked:
+                self._first_of.setdefault((conversion, way.dist), way)
 
-    def ways(self, source: str, to: str, profile: str) -> list[Way]:
-        """Who writes a format in a profile, from what: those that know the family, if any do."""
-        return self._ways.get((source, to, profile), [])
+    def ways(self, conversion: Conversion) -> list[Way]:
+        """Everyone who can do it: those that know the family, if any do."""
+        return self._ways.get(conversion, [])
 
-    def after(self, rank: int, source: str, to: str, profile: str) -> Way | None:
-        """The one to ask when the one of that rank cannot work on this machine."""
-        return next((w for w in self.ways(source, to, profile) if w.rank > rank), None)
+    def first(self, conversion: Conversion, reader: str) -> list[Way]:
+        """Whom to ask first: one of hotbed's or the reader's own, and one that is foreign.
+
+        Args:
+            conversion: What is to be done.
+            reader: The distribution that reads what is written.
+        """
+        own = (self._first_of.get((conversion, dist)) for dist in (FIRST_PARTY, reader))
+        foreign = (way for way in self.ways(conversion) if way.is_foreign(reader))
+        return [way for way in (next(filter(None, own), None), next(foreign, None)) if way]
+
+    def after(self, rank: int, conversion: Conversion, reader: str) -> Way | None:
+        """The next one, foreign or not as the one of that rank, which cannot work here."""
+        foreign = self.is_foreign(rank, reader)
+        following = (way for way in self.ways(conversion) if way.rank > rank)
+        return next((way for way in following if way.is_foreign(reader) == foreign), None)
+
+    def is_foreign(self, rank: int, reader: str) -> bool:
+        """Whether the converter of that rank is foreign to the reader's distribution."""
+        return self._by_rank[rank].is_foreign(reader)
 
 
-def _conversions(found: Found, task: str) -> list[Capability]:
-    manifest = found.manifest
-    if manifest is None or manifest.hook_api not in SUPPORTED_HOOK_APIS:
-        return []
-    return [c for c in manifest.capabilities if (c.action, c.task) == ("convert", task)]
+def _in_order(everyone: Iterable[Found], task: str) -> Iterator[tuple[Found, Capability]]:
+    """hotbed's own first: an installed plugin must not change what is converted."""
+    usable = (found for found in everyone if found.usable)
+    for found in sorted(usable, key=lambda found: (not found.first_party, found.name)):
+        manifest = found.manifest
+        if manifest is None or manifest.hook_api not in SUPPORTED_HOOK_APIS:
+            continue
+        for capability in manifest.capabilities:
+            if (capability.action, capability.task) == ("convert", task):
+                yield found, capability

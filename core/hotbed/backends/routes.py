@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import evolve
 
-from hotbed.backends.converters import Converters
+from hotbed.backends.converters import Conversion, Converters
 from hotbed.backends.decision import Model, Request, Route, Rules
 from hotbed.backends.manifest import Capability
 
@@ -41,11 +41,18 @@ _SHOWN = 5
 
 
 def routes_of(
-    capability: Capability, model: Model, converters: Converters, action: str
+    capability: Capability, model: Model, converters: Converters, action: str, reader: str
 ) -> list[Route]:
     """Every file that a capability reads, and every one it would read after a conversion.
 
-    A conversion stands here with the converter that is asked first; ``next_route`` gives the next.
+    A conversion stands here with whom to ask first; ``next_route`` gives the next.
+
+    Args:
+        capability: What a backend can do.
+        model: What there is to run.
+        converters: Who converts.
+        action: What is asked for.
+        reader: The backend's distribution.
     """
     reads = not capability.families or model.family in capability.families
     direct = [
@@ -71,18 +78,22 @@ def routes_of(
         for variant in model.variants
         if variant.format not in capability.formats
         for profile in capability.profiles
-        for way in converters.ways(variant.format, to, profile)[:1]
+        for way in converters.first(Conversion(variant.format, to, profile), reader)
     ]
 
 
-def next_route(route: Route, converters: Converters) -> Route | None:
+def next_route(route: Route, converters: Converters, reader: str) -> Route | None:
     """The same with the next converter, where the route's own cannot work on this machine."""
-    way = converters.after(route.converter_rank, route.variant.format, route.to, route.profile)
+    way = converters.after(route.converter_rank, _conversion(route), reader)
     if way is None:
         return None
     return evolve(
         route, converter=way.converter, converter_rank=way.rank, converter_device=way.device
     )
+
+
+def _conversion(route: Route) -> Conversion:
+    return Conversion(route.variant.format, route.to, route.profile)
 
 
 def no_format(capabilities: Iterable[Capability], request: Request, model: Model) -> str:
@@ -111,11 +122,7 @@ def by_family(
         known = sorted({name for route in routes for name in route.capability.families})
         return [], f"model_type {model.family!r} is not one it knows ({', '.join(known)})"
     asked = sorted(
-        {
-            way.converter
-            for route in readers
-            for way in converters.ways(route.variant.format, route.to, route.profile)
-        }
+        {way.converter for route in readers for way in converters.ways(_conversion(route))}
     )
     listed = ", ".join(asked[:_SHOWN])
     if len(asked) > _SHOWN:

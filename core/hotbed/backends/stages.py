@@ -38,7 +38,7 @@ def judge(
         route
         for capability in manifest.capabilities
         if (capability.action, capability.task) == (request.action, request.task)
-        for route in routes_of(capability, model, converters, request.action)
+        for route in routes_of(capability, model, converters, request.action, backend.dist)
     ]
     if not routes:
         reason = no_format(manifest.capabilities, request, model)
