@@ -25,5 +25,5 @@ def write(model: str, out: Path, *, profile: str, backend: str = "onnx_cpu") -> 
 
     house = default_house()
     folder = house.read(house.locate(model))
-    convert_into(house.engine(backend), folder, ConvertTarget(profile=profile), out)
+    convert_into(house.engine(backend), folder, ConvertTarget(profile=profile), out, house.gate())
     return out

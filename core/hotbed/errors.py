@@ -15,6 +15,7 @@
     │   ├── NoBackendError                 no installed backend can serve the request
     │   └── DeviceError                    the device asked for is not the one that would be used
     ├── ConversionError                    a conversion did not finish; nothing was published
+    │   └── FidelityError                  it finished, and its vectors are too far off
     └── ClosedError                        an embedder was used after close()
 
 A message says what was asked, what was found, and what to do.
@@ -29,6 +30,7 @@ __all__ = [
     "CorruptFileError",
     "DeviceError",
     "DigestError",
+    "FidelityError",
     "HotbedError",
     "HotbedWarning",
     "MissingFileError",
@@ -91,6 +93,10 @@ class DeviceError(BackendError):
 
 class ConversionError(HotbedError):
     """A conversion did not finish; nothing of it was published."""
+
+
+class FidelityError(ConversionError):
+    """What was written is too far from what it was made from; nothing of it was published."""
 
 
 class ClosedError(HotbedError):

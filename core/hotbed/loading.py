@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hotbed.backends.selection import select
 from hotbed.backends.values import Artifact, ConvertTarget, LoadOptions, Probe, ProbeRequest
 from hotbed.conversion import GraphCache, converted_artifact
 from hotbed.errors import BackendError, MissingFileError, NoBackendError, UsageError
+from hotbed.fidelity import Gate
 from hotbed.inference.defaults import CoreDefaults
 from hotbed.inference.embedder import Embedder
 from hotbed.inference.runner import Runner
@@ -83,6 +85,9 @@ class House:
             folder=folder.path if folder else None,
             shape=folder.shape if folder else "",
         )
+        return self._decide(request, model)
+
+    def _decide(self, request: Request, model: Model) -> Decision:
         key = (request, model)
         if key not in self._decisions:
             rules = Rules(priority=self.settings.priority, devices=self.settings.devices)
@@ -121,7 +126,39 @@ class House:
             path = folder.path / route.variant.file
             return Artifact(folder=folder.path, path=path, variant=route.variant)
         target = ConvertTarget(format=route.capability.formats[0], profile=route.profile)
-        return converted_artifact(self.cache, self.engine(route.converter), folder, target)
+        converter = self.engine(route.converter)
+        return converted_artifact(self.cache, converter, folder, target, self.gate())
+
+    def gate(self, texts: Iterable[str] | None = None, *, accept_loss: bool = False) -> Gate:
+        """The gate for what is converted or quantised.
+
+        Args:
+            texts: What is compared; None means the built-in texts.
+            accept_loss: Whether to keep what falls short, with a note in its report.
+        """
+        given = None if texts is None else tuple(texts)
+        return Gate(open=self._open_written, texts=given, accept_loss=accept_loss)
+
+    def _open_written(self, folder: ModelFolder, artifact: Artifact) -> Runner:
+        """Open a file that is not published yet with whatever installed backend runs it."""
+        variant = artifact.variant
+        model = Model(
+            name=f"{folder.name} ({variant.file})",
+            family=folder.family,
+            variants=(variant,),
+            folder=folder.path,
+            shape=folder.shape,
+        )
+        floats = ("float32", "float16", "bfloat16")
+        request = Request(dtype=None if variant.storage in floats else variant.storage)
+        decision = self._decide(request, model)
+        route = decision.chosen.route if decision.chosen else None
+        if decision.chosen is None or route is None:
+            raise NoBackendError(f"no backend can serve this:\n{decision.explain()}")
+        engine = self.engine(decision.chosen.backend)
+        loaded = engine.load(artifact, LoadOptions(device=route.device, dtype=route.dtype))
+        tokenizer = Tokenizer.open(folder)
+        return Runner(engine=engine, loaded=loaded, folder=folder, tokenizer=tokenizer)
 
 
 @frozen(kw_only=True)

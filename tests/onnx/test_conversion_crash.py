@@ -134,5 +134,5 @@ def test_a_conversion_never_writes_into_what_exists(tiny: Path, tmp_path: Path) 
     place = tmp_path / "mine"
     place.mkdir()
     with pytest.raises(ConversionError, match="exists"):
-        convert_into(house.engine("onnx_cpu"), folder, ConvertTarget(), place)
+        convert_into(house.engine("onnx_cpu"), folder, ConvertTarget(), place, house.gate())
     assert list(place.iterdir()) == []

@@ -137,9 +137,9 @@ class Engine:
         )
         return self._expect("hotbed_quantize", written, tuple)
 
-    def output_version(self, target: ConvertTarget) -> str:
+    def output_version(self, written: str) -> str:
         """What its conversions are cached under."""
-        versions = [c.output_version for c in self.manifest.capabilities if c.to == target.format]
+        versions = [c.output_version for c in self.manifest.capabilities if c.to == written]
         return next(filter(None, versions), self.found.version)
 
     def close(self, loaded: Loaded) -> None:

@@ -13,6 +13,7 @@ import typer
 from hotbed.backends.decision import Request
 from hotbed.backends.values import ConvertTarget
 from hotbed.cli.console import errors, megabytes, out, print_json
+from hotbed.cli.fidelity import in_words
 from hotbed.cli.parameters import (
     BackendOption,
     JsonOption,
@@ -20,6 +21,7 @@ from hotbed.cli.parameters import (
     ModelArgument,
     RevisionOption,
 )
+from hotbed.cli.texts import read_texts
 from hotbed.conversion import Converted, convert_into
 from hotbed.errors import NoBackendError, UsageError
 from hotbed.loading import default_house
@@ -35,6 +37,13 @@ def convert(
     profile: Annotated[
         str, typer.Option(help="portable runs everywhere; cpu is tuned for ONNX Runtime.")
     ] = "portable",
+    texts: Annotated[
+        Path | None,
+        typer.Option(help="Texts to check the result on, one a line.", show_default="built in"),
+    ] = None,
+    accept_loss: Annotated[
+        bool, typer.Option("--accept-loss", help="Keep a result that is too far off, and say so.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing folder.")] = False,
     revision: RevisionOption = None,
     backend: BackendOption = None,
@@ -59,7 +68,8 @@ def convert(
     target = ConvertTarget(profile=profile, stem=_STEMS.get(profile, f"model_{profile}"))
     engine = house.engine(chosen.backend)
     with errors.status(f"Converting {folder.name} …"), _replacing(output) as place:
-        converted = convert_into(engine, folder, target, place)
+        gate = house.gate(None if texts is None else read_texts(texts), accept_loss=accept_loss)
+        converted = convert_into(engine, folder, target, place, gate)
     _report(converted, output, chosen.backend, profile, time.perf_counter() - started, as_json)
 
 
@@ -111,12 +121,15 @@ def _report(
                 "backend": backend,
                 "profile": profile,
                 "files": sizes,
+                "reports": [report.as_dict() for report in converted.reports],
                 "seconds": round(seconds, 3),
             }
         )
         return
     for name, size in sizes.items():
         out.print(f"{output / name}  {megabytes(size)}", markup=False)
+    for report in converted.reports:
+        out.print(in_words(report), markup=False)
     count = len(converted.variants)
     out.print(
         f"{count} file{'s' * (count != 1)} of profile {profile}, converted by {backend} "

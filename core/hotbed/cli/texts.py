@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from hotbed.errors import UsageError
 
-__all__ = ["Record", "read_records"]
+__all__ = ["Record", "read_records", "read_texts"]
 
 Record = dict[str, Any]
 """What is written beside a vector: the JSON object that was read, or ``{"text": …}``."""
@@ -37,6 +37,18 @@ def read_records(source: Path | None, texts: Iterable[str], field: str) -> Itera
     if source.suffix not in (".txt", ".jsonl"):
         raise UsageError(f"{source}: the ending {source.suffix!r} is not .txt or .jsonl")
     return _file(source, field)
+
+
+def read_texts(source: Path, field: str = "text") -> tuple[str, ...]:
+    """Read all texts of a file at once, where there are few.
+
+    Raises:
+        UsageError: As ``read_records``; or there is no text in it.
+    """
+    texts = tuple(record[field] for record in read_records(source, (), field))
+    if not texts:
+        raise UsageError(f"{source} holds no text")
+    return texts
 
 
 def _file(source: Path, field: str) -> Iterator[Record]:

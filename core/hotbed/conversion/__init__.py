@@ -5,12 +5,15 @@ from __future__ import annotations
 from hotbed.conversion.cache import Entry, GraphCache
 from hotbed.conversion.convert import Converted, convert_into, converted_artifact
 from hotbed.conversion.quantize import quantize_into
+from hotbed.conversion.record import Made, read_records
 
 __all__ = [
     "Converted",
     "Entry",
     "GraphCache",
+    "Made",
     "convert_into",
     "converted_artifact",
     "quantize_into",
+    "read_records",
 ]

@@ -21,6 +21,7 @@ from attrs import field, frozen
 
 from hotbed.backends.values import ConvertTarget, Variant
 from hotbed.errors import CorruptFileError
+from hotbed.fidelity.report import Report
 from hotbed.models.digests import DigestCache, combine
 from hotbed.models.folder import ModelFolder
 from hotbed.models.layout import WEIGHTS
@@ -83,7 +84,7 @@ class GraphCache:
         folder: ModelFolder,
         target: ConvertTarget,
         converter: str,
-        make: Callable[[Path], tuple[Variant, ...]],
+        make: Callable[[Path], tuple[tuple[Variant, ...], tuple[Report, ...]]],
     ) -> Entry:
         """Give the graph, made now if it is not there.
 
@@ -91,14 +92,14 @@ class GraphCache:
             folder: The model.
             target: What is wanted.
             converter: Name and version of what would make it.
-            make: Makes it in an empty folder.
+            make: Makes it in an empty folder; gives what was written, and how near each came.
         """
         key = self.key(folder, target, converter)
         path = self.root / key[:2] / key
         if not path.is_dir():
             with staging(path) as stage:
-                variants = make(stage)
-                _write_manifest(stage, folder, target, converter, variants)
+                variants, reports = make(stage)
+                _write_manifest(stage, folder, target, converter, variants, reports)
         entry = read_entry(path)
         os.utime(path / _MANIFEST)  # its mtime is when it was last used
         return entry
@@ -162,6 +163,7 @@ def _write_manifest(
     target: ConvertTarget,
     converter: str,
     variants: Iterable[Variant],
+    reports: Iterable[Report],
 ) -> None:
     import attrs
 
@@ -170,6 +172,7 @@ def _write_manifest(
         "converter": converter,
         "target": attrs.asdict(target),
         "variants": [attrs.asdict(variant) for variant in variants],
+        "reports": [report.as_dict() for report in reports],
     }
     (stage / _MANIFEST).write_text(json.dumps(value, indent=2), encoding="utf-8")
 

@@ -1,23 +1,29 @@
-"""Run a backend's convert hook on a staging folder, and publish what comes out."""
+"""Run a backend's convert hook on a staging folder, pass the gate, and publish what comes out."""
 
 from __future__ import annotations
 
-import errno
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from attrs import frozen
+import attrs
+from attrs import evolve, frozen
 
 from hotbed.backends.engine import Engine
 from hotbed.backends.values import Artifact, ConvertTarget, Variant
-from hotbed.conversion.cache import GraphCache
+from hotbed.conversion.cache import GraphCache, source_files
+from hotbed.conversion.failures import told_in_our_words
+from hotbed.conversion.record import Made, add_record
 from hotbed.errors import BackendError, ConversionError
+from hotbed.fidelity import Gate, NumpyReference, Report
+from hotbed.fidelity.gate import Reference
+from hotbed.models.digests import sha256
 from hotbed.models.folder import ModelFolder
 from hotbed.models.layout import WEIGHTS, format_folder, is_metadata
 from hotbed.publishing import staging
 
-__all__ = ["Converted", "convert_into", "converted_artifact", "publishing_variants"]
+__all__ = ["Converted", "Work", "convert_into", "converted_artifact", "publish"]
 
 
 @frozen(kw_only=True)
@@ -26,80 +32,131 @@ class Converted:
 
     Attributes:
         path: The new model folder.
-        variants: What was written into it.
+        variants: What was written into it; ``file`` is relative to the format's folder.
+        reports: How near each variant is to what it was made from.
     """
 
     path: Path
     variants: tuple[Variant, ...]
+    reports: tuple[Report, ...]
+
+
+@frozen(kw_only=True)
+class Work:
+    """Something that a hook writes.
+
+    Attributes:
+        action: ``convert`` or ``quantize``.
+        recipe: What was asked for, as plain values for the record.
+        format: The format written, which decides where its files lie.
+        write: Calls the hook with the folder for its files.
+        reference: What the result is compared with.
+    """
+
+    action: str
+    recipe: Mapping[str, Any]
+    format: str
+    write: Callable[[Path], tuple[Variant, ...]]
+    reference: Reference
 
 
 def converted_artifact(
-    cache: GraphCache, engine: Engine, folder: ModelFolder, target: ConvertTarget
+    cache: GraphCache, engine: Engine, folder: ModelFolder, target: ConvertTarget, gate: Gate
 ) -> Artifact:
     """Give a tuned graph from the cache, converting first where it is not there."""
-    converter = f"{engine.found.dist} {engine.name} {engine.output_version(target)}"
-    with _told_in_our_words(folder, cache.root):
-        entry = cache.get_or_make(
-            folder,
-            target,
-            converter,
-            lambda stage: _written(engine, engine.convert(folder.path, target, stage), stage),
-        )
+    converter = f"{engine.found.dist} {engine.name} {engine.output_version(target.format)}"
+
+    def make(stage: Path) -> tuple[tuple[Variant, ...], tuple[Report, ...]]:
+        work = _conversion(engine, folder, target)
+        return _written(engine, work, folder, gate, stage)
+
+    with told_in_our_words(folder, cache.root):
+        entry = cache.get_or_make(folder, target, converter, make)
     variant = entry.variants[0]
     return Artifact(folder=folder.path, path=entry.path / variant.file, variant=variant)
 
 
 def convert_into(
-    engine: Engine, folder: ModelFolder, target: ConvertTarget, out: Path
+    engine: Engine, folder: ModelFolder, target: ConvertTarget, out: Path, gate: Gate
 ) -> Converted:
     """Write a whole model folder: configuration, tokenizer, modules, and the converted file.
 
+    Args:
+        engine: Who converts.
+        folder: The model.
+        target: What is wanted.
+        out: The folder to make.
+        gate: Compares the result with the model before anybody sees it.
+
     Raises:
         ConversionError: ``out`` exists, or the conversion did not finish; ``out`` was not made.
+        FidelityError: The result is too far from the model; ``out`` was not made.
     """
-    return publishing_variants(
-        engine,
-        folder,
-        target.format,
-        out,
-        lambda place: engine.convert(folder.path, target, place),
+    return publish(engine, _conversion(engine, folder, target), folder, out, gate)
+
+
+def _conversion(engine: Engine, folder: ModelFolder, target: ConvertTarget) -> Work:
+    return Work(
+        action="convert",
+        recipe=attrs.asdict(target),
+        format=target.format,
+        write=lambda place: engine.convert(folder.path, target, place),
+        reference=NumpyReference(folder),
     )
 
 
-def publishing_variants(
-    engine: Engine,
-    folder: ModelFolder,
-    kind: str,
-    out: Path,
-    write: Callable[[Path], tuple[Variant, ...]],
-) -> Converted:
-    """Make a whole model folder around what a hook writes; all of it appears, or nothing.
-
-    Args:
-        engine: Whose hook it is.
-        folder: The model folder that the small files come from.
-        kind: The format written, which decides where its files lie.
-        out: The folder to make.
-        write: Calls the hook with the folder for its files.
-    """
+def publish(engine: Engine, work: Work, folder: ModelFolder, out: Path, gate: Gate) -> Converted:
+    """Make a whole model folder around what a hook writes; all of it appears, or nothing."""
     if out.exists():
         raise ConversionError(f"{out} exists; {folder.name} was not converted into it")
-    with _told_in_our_words(folder, out), staging(out) as stage:
+    with told_in_our_words(folder, out), staging(out) as stage:
         _copy_small_files(folder, stage)
-        place = stage / folder.pipeline.transformer / format_folder(kind, engine.manifest.formats)
+        place_of = format_folder(work.format, engine.manifest.formats)
+        inside = Path(folder.pipeline.transformer, place_of)
+        place = stage / inside
         place.mkdir(parents=True, exist_ok=True)
-        variants = _written(engine, write(place), place)
-    return Converted(path=out, variants=variants)
+        variants, reports = _written(engine, work, folder, gate, place)
+        add_record(stage, _record(engine, work, folder, variants, reports, inside))
+    return Converted(path=out, variants=variants, reports=reports)
 
 
-def _written(engine: Engine, variants: tuple[Variant, ...], place: Path) -> tuple[Variant, ...]:
+def _record(
+    engine: Engine,
+    work: Work,
+    folder: ModelFolder,
+    variants: tuple[Variant, ...],
+    reports: tuple[Report, ...],
+    inside: Path,
+) -> Made:
+    read = {name: sha256(folder.path / name) for name in source_files(folder)}
+    version = engine.output_version(work.format)
+    return Made(
+        action=work.action,
+        model=folder.name,
+        by=f"{engine.found.dist} {engine.found.version}, {engine.name} {version}",
+        recipe=work.recipe,
+        sources=read,
+        variants=tuple(evolve(v, file=(inside / v.file).as_posix()) for v in variants),
+        reports=reports,
+    )
+
+
+def _written(
+    engine: Engine, work: Work, folder: ModelFolder, gate: Gate, place: Path
+) -> tuple[tuple[Variant, ...], tuple[Report, ...]]:
+    """Call the hook, and let what it wrote through the gate."""
+    variants = work.write(place)
     missing = [variant.file for variant in variants if not (place / variant.file).is_file()]
     if missing or not variants:
         raise BackendError(
             f"{engine.name} said that it wrote {', '.join(missing) or 'nothing'}, which is not "
             f"there. Backend author: give the variants that were written below `out`."
         )
-    return variants
+    reports = []
+    for variant in variants:
+        artifact = Artifact(folder=folder.path, path=place / variant.file, variant=variant)
+        reports.append(gate.check(folder, artifact, work.reference))
+    return variants, tuple(reports)
 
 
 def _copy_small_files(folder: ModelFolder, stage: Path) -> None:
@@ -108,24 +165,3 @@ def _copy_small_files(folder: ModelFolder, stage: Path) -> None:
         if (is_metadata(name) or name in heads) and (folder.path / name).is_file():
             (stage / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder.path / name, stage / name)
-
-
-class _told_in_our_words:  # noqa: N801 - reads as a statement where it is used
-    """Turn what the disk says into a ConversionError that names the folder."""
-
-    def __init__(self, folder: ModelFolder, out: Path) -> None:
-        self._folder = folder
-        self._out = out
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        # A backend's own failure carries what the disk said as its cause.
-        cause = error.__cause__ if isinstance(error, BackendError) else error
-        if not isinstance(cause, OSError):
-            return
-        why = "the disk is full" if cause.errno == errno.ENOSPC else f"{cause}"
-        raise ConversionError(
-            f"{self._folder.name} was not converted into {self._out}: {why}; nothing was left there"
-        ) from error

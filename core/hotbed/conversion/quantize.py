@@ -1,17 +1,19 @@
-"""Run a backend's quantize hook on a staging folder, and publish what comes out."""
+"""Run a backend's quantize hook on a staging folder, pass the gate, and publish what comes out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+import attrs
 import numpy as np
 
 from hotbed.backends.engine import Engine
 from hotbed.backends.manifest import Capability
 from hotbed.backends.values import Artifact, Recipe, TokenBatch
-from hotbed.conversion.convert import Converted, publishing_variants
+from hotbed.conversion.convert import Converted, Work, publish
 from hotbed.errors import UsageError
+from hotbed.fidelity import Gate, RunnerReference
 from hotbed.inference.batching import pack
 from hotbed.inference.tokenisation import Tokenizer
 from hotbed.models.folder import ModelFolder
@@ -29,30 +31,38 @@ def quantize_into(
     recipe: Recipe,
     texts: Sequence[str],
     out: Path,
+    gate: Gate,
 ) -> Converted:
     """Write a whole model folder that holds a quantised form of an artifact.
 
     Args:
         engine: Who quantises.
-        artifact: What is quantised.
+        artifact: What is quantised; the result is compared with it.
         folder: The model folder it belongs to.
         recipe: How.
         texts: For calibration.
         out: The folder to make.
+        gate: Compares the result with the artifact before anybody sees it.
 
     Raises:
         UsageError: The backend has no such recipe.
         ConversionError: ``out`` exists, or the work did not finish; ``out`` was not made.
+        FidelityError: The result is too far from the artifact; ``out`` was not made.
     """
     capability = _capability(engine, recipe)
     batches = calibration(folder, texts)
-    return publishing_variants(
-        engine,
-        folder,
-        capability.to or artifact.variant.format,
-        out,
-        lambda place: engine.quantize(artifact, recipe, batches, place),
-    )
+    right = gate.open(folder, artifact)
+    try:
+        work = Work(
+            action="quantize",
+            recipe={**attrs.asdict(recipe), "texts": len(texts)},
+            format=capability.to or artifact.variant.format,
+            write=lambda place: engine.quantize(artifact, recipe, batches, place),
+            reference=RunnerReference(right, artifact.variant.file),
+        )
+        return publish(engine, work, folder, out, gate)
+    finally:
+        right.engine.close(right.loaded)
 
 
 def calibration(folder: ModelFolder, texts: Sequence[str]) -> tuple[TokenBatch, ...]:

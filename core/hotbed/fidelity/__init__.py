@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from hotbed.fidelity.compare import Fidelity, compare_vectors
+from hotbed.fidelity.gate import Gate, NumpyReference, RunnerReference
+from hotbed.fidelity.report import Report
 from hotbed.fidelity.thresholds import Threshold, threshold
 
-__all__ = ["Fidelity", "Threshold", "compare_vectors", "threshold"]
+__all__ = [
+    "Fidelity",
+    "Gate",
+    "NumpyReference",
+    "Report",
+    "RunnerReference",
+    "Threshold",
+    "compare_vectors",
+    "threshold",
+]

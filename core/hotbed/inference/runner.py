@@ -108,6 +108,10 @@ class Runner:
         for rows, _ in zip(batches, done, strict=True):
             progress.advance(len(rows))
 
+    def batch_vectors(self, batch: TokenBatch) -> Floats:
+        """Sentence embeddings of one batch that is already padded, (rows, d) float32."""
+        return self._sentence_batch(batch, 1)
+
     def _sentence_batch(self, batch: TokenBatch, in_flight: int) -> Floats:
         loaded = self.loaded
         pooled_in_graph = SENTENCES in loaded.outputs

@@ -44,7 +44,7 @@ class ConvertSuite(Suite):
     def convert(house: House, engine: Engine, case: Case, source: Path, out: Path) -> Converted:
         """Convert to the case's format and profile."""
         target = ConvertTarget(format=case.capability.to, profile=case.variety)
-        return convert_into(engine, read(house, source), target, out)
+        return convert_into(engine, read(house, source), target, out, house.gate())
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_a_round_trip_keeps_the_vectors(

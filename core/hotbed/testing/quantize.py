@@ -49,7 +49,7 @@ class QuantizeSuite(Suite):
         recipe = Recipe(name=case.variety)
         folder = read(house, source.folder)
         out = tmp_path / "out"
-        made = quantize_into(engine, source, folder, recipe, _CALIBRATION, out)
+        made = quantize_into(engine, source, folder, recipe, _CALIBRATION, out, house.gate())
         with load(made.path, backend=case.backend, dtype=case.dtype) as model:
             found = model.encode(list(TEXTS))
             assert model.decision.chosen is not None
@@ -70,7 +70,7 @@ class QuantizeSuite(Suite):
         before = sha256(source.path)
         folder = read(house, source.folder)
         recipe = Recipe(name=case.variety)
-        quantize_into(engine, source, folder, recipe, _CALIBRATION, tmp_path / "out")
+        quantize_into(engine, source, folder, recipe, _CALIBRATION, tmp_path / "out", house.gate())
         assert sha256(source.path) == before
 
     def test_an_unknown_recipe_is_refused(
@@ -80,7 +80,9 @@ class QuantizeSuite(Suite):
         folder = read(house, source.folder)
         recipe = Recipe(name="wishful")
         with pytest.raises(UsageError, match=case.variety):
-            quantize_into(engine, source, folder, recipe, _CALIBRATION, tmp_path / "out")
+            quantize_into(
+                engine, source, folder, recipe, _CALIBRATION, tmp_path / "out", house.gate()
+            )
 
     def test_a_damaged_source_leaves_nothing(
         self, house: House, engine: Engine, case: Case, source: Artifact, tmp_path: Path
@@ -91,5 +93,7 @@ class QuantizeSuite(Suite):
         folder = read(house, source.folder)
         recipe = Recipe(name=case.variety)
         with pytest.raises(HotbedError):
-            quantize_into(engine, source, folder, recipe, _CALIBRATION, tmp_path / "out")
+            quantize_into(
+                engine, source, folder, recipe, _CALIBRATION, tmp_path / "out", house.gate()
+            )
         assert not (tmp_path / "out").exists()

@@ -120,7 +120,9 @@ def _convert(house: House, plain: Path, target: ConvertTarget, out: Path) -> Pat
                 continue
             decision = house.decide(Request(action="convert", backend=found.name), folder)
             if decision.chosen is not None:
-                return convert_into(house.engine(found.name), folder, target, out).path
+                return convert_into(
+                    house.engine(found.name), folder, target, out, house.gate()
+                ).path
     return None
 
 
@@ -146,7 +148,9 @@ def _quantised(house: House, case: Case, plain: Path, place: Path) -> Path | Non
         recipe = Recipe(name=capability.recipes[0])
         texts = [text for text in TEXTS if text]
         folder = read(house, source.folder)
-        return quantize_into(engine, source, folder, recipe, texts, place / "quantised").path
+        return quantize_into(
+            engine, source, folder, recipe, texts, place / "quantised", house.gate()
+        ).path
     return None
 
 

@@ -1,0 +1,183 @@
+"""The gate that every conversion and quantisation passes before anything becomes visible.
+
+The core runs it on the staging folder, so no plugin can leave it out. What was written is run by
+an installed backend, beside a reference that owes nothing to the writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+from attrs import evolve, frozen
+from numpy.typing import NDArray
+
+from hotbed.backends.manifest import DTYPES, dtype_name
+from hotbed.backends.values import Artifact, TokenBatch
+from hotbed.errors import BackendError, FidelityError, NoBackendError, UnsupportedModelError
+from hotbed.fidelity.cases import Case, cases_for
+from hotbed.fidelity.compare import compare_vectors
+from hotbed.fidelity.report import CaseResult, Report
+from hotbed.fidelity.texts import TEXTS
+from hotbed.fidelity.thresholds import threshold
+from hotbed.inference.runner import Runner
+from hotbed.inference.tokenisation import Tokenizer
+from hotbed.models.folder import ModelFolder
+
+__all__ = ["Gate", "NumpyReference", "Reference", "RunnerReference"]
+
+Floats = NDArray[np.float32]
+Opener = Callable[[ModelFolder, Artifact], Runner]
+
+
+class Reference(Protocol):
+    """Something that knows the right vectors. A protocol, because it may be numpy or an engine."""
+
+    @property
+    def name(self) -> str:
+        """What it is, for the report."""
+        ...
+
+    def vectors(self, batch: TokenBatch) -> Floats:
+        """Sentence embeddings of a batch, (rows, d) float32."""
+        ...
+
+
+@frozen
+class NumpyReference:
+    """The family's own forward in numpy, from the folder's safetensors."""
+
+    folder: ModelFolder
+
+    @property
+    def name(self) -> str:
+        """Which forward."""
+        return f"numpy forward of {self.folder.family}, float64"
+
+    def vectors(self, batch: TokenBatch) -> Floats:
+        """Run it."""
+        from hotbed import reference
+
+        return reference.sentence_embedding(self.folder.path, batch)
+
+
+@frozen
+class RunnerReference:
+    """A file that is taken for right, run by a backend: what a quantised form was made from."""
+
+    runner: Runner
+    file: str
+
+    @property
+    def name(self) -> str:
+        """Which file, and what runs it."""
+        return f"{self.file}, {_describe(self.runner)}"
+
+    def vectors(self, batch: TokenBatch) -> Floats:
+        """Run it."""
+        return self.runner.batch_vectors(batch)
+
+
+@frozen(kw_only=True)
+class Gate:
+    """Compares what was written with a reference, and refuses what is too far off.
+
+    Attributes:
+        open: Opens a written file with an installed backend.
+        texts: What is compared; None means the built-in texts.
+        accept_loss: Whether to let through what falls short, with a note in the report.
+    """
+
+    open: Opener
+    texts: tuple[str, ...] | None = None
+    accept_loss: bool = False
+
+    def check(self, folder: ModelFolder, artifact: Artifact, reference: Reference) -> Report:
+        """Compare, and give the report.
+
+        Args:
+            folder: The model that it was made from: tokenizer, pooling, modules.
+            artifact: What was written; how its weights are stored decides the threshold.
+            reference: What is taken for right.
+
+        Raises:
+            FidelityError: It falls short, or could not be checked, and the loss is not accepted.
+        """
+        report = self._measure(folder, artifact, reference)
+        if not report.shortfall:
+            return report
+        if self.accept_loss:
+            return evolve(report, accepted=report.shortfall)
+        raise FidelityError(
+            f"{artifact.path.name} made from {folder.name} was refused: {report.shortfall} "
+            f"(beside {report.reference}{_worst(report)}). Nothing was kept; --accept-loss keeps "
+            f"it, and the report in the folder says so"
+        )
+
+    def _measure(self, folder: ModelFolder, artifact: Artifact, reference: Reference) -> Report:
+        dtype = _storage(artifact)
+        texts = TEXTS if self.texts is None else self.texts
+        blank = Report(
+            reference=reference.name,
+            runner="",
+            dtype=dtype,
+            threshold=threshold(dtype),
+            overall=None,
+            texts=f"{len(texts)} {'built in' if self.texts is None else 'given'}",
+        )
+        try:
+            runner = self.open(folder, artifact)
+        except NoBackendError as error:
+            return evolve(blank, unchecked=f"nothing installed runs it: {error}")
+        try:
+            tokenizer = Tokenizer.open(folder)
+            drop = not folder.pipeline.pooling.include_prompt
+            cases = cases_for(tokenizer, texts, drop_prompt=drop)
+            found = [runner.batch_vectors(case.batch) for case in cases]
+            wanted = [reference.vectors(case.batch) for case in cases]
+            blank = evolve(blank, runner=_describe(runner))
+        except UnsupportedModelError as error:
+            return evolve(blank, unchecked=str(error))
+        finally:
+            runner.engine.close(runner.loaded)
+        return _compared(blank, cases, wanted, found)
+
+
+def _storage(artifact: Artifact) -> str:
+    try:
+        return dtype_name(artifact.variant.storage)
+    except KeyError:
+        raise BackendError(
+            f"{artifact.path.name} was written, and its variant says storage="
+            f"{artifact.variant.storage!r}. Backend author: say how the weights are stored, one "
+            f"of {', '.join(sorted(set(DTYPES.values())))}"
+        ) from None
+
+
+def _compared(
+    blank: Report, cases: Sequence[Case], wanted: Sequence[Floats], found: Sequence[Floats]
+) -> Report:
+    results = [
+        CaseResult(
+            name=case.name,
+            rows=case.batch.input_ids.shape[0],
+            tokens=case.batch.input_ids.shape[1],
+            fidelity=compare_vectors(right, got),
+        )
+        for case, right, got in zip(cases, wanted, found, strict=True)
+    ]
+    overall = compare_vectors(np.concatenate(wanted), np.concatenate(found))
+    return evolve(blank, overall=overall, cases=tuple(results))
+
+
+def _worst(report: Report) -> str:
+    if not report.cases:
+        return ""
+    worst = min(report.cases, key=lambda case: case.fidelity.lowest)
+    return f"; worst in the case {worst.name!r}, {worst.rows}×{worst.tokens}"
+
+
+def _describe(runner: Runner) -> str:
+    loaded = runner.loaded
+    return f"{loaded.backend} {runner.engine.found.version}, {loaded.dtype} on {loaded.device}"
