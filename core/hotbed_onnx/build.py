@@ -57,7 +57,8 @@ def build_model(folder: ModelFolder, path: Path, *, profile: str) -> None:
 
     architecture = import_module(FAMILIES[folder.family])
     tensors = Checkpoint.open(Weights.open(folder.root), architecture.LAYOUT)
-    draft = Draft(graph=graph, emit=emit, tensors=tensors)
+    longest = folder.max_seq_length or 0
+    draft = Draft(graph=graph, emit=emit, tensors=tensors, longest=longest)
     tokens, hidden = architecture.encode(draft, folder.config, ids, mask)
     tensors.settle()
     graph.output(tokens, "last_hidden_state", "float32", (*grid, hidden))

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hotbed.errors import CorruptFileError, UnsupportedModelError
 from hotbed_onnx.profiles.activations import ACTIVATIONS
 
-__all__ = ["Config", "head_size", "read_activation", "read_number", "read_sizes", "refuse"]
+__all__ = [
+    "FULL",
+    "SLIDING",
+    "Config",
+    "head_size",
+    "read_activation",
+    "read_layer_types",
+    "read_number",
+    "read_object",
+    "read_sizes",
+    "refuse",
+]
 
 Config = Mapping[str, Any]
+
+FULL, SLIDING = "full_attention", "sliding_attention"
+"""Kinds of layers: those that see the whole text, and those that see a window."""
 
 
 def read_sizes(config: Config, *keys: str) -> list[int]:
@@ -67,6 +81,45 @@ def read_activation(config: Config, key: str, default: str) -> str:
             f"{key} is {name!r}; the builder knows {', '.join(ACTIVATIONS)}"
         )
     return str(name)
+
+
+def read_object(config: Config, key: str) -> Config:
+    """Read an object inside ``config.json``; an empty one where it is absent or null.
+
+    Raises:
+        CorruptFileError: It is something else.
+    """
+    value = config.get(key)
+    if value is not None and not isinstance(value, dict):
+        raise CorruptFileError(f"config.json: {key} is {value!r}, which is no object")
+    return value or {}
+
+
+def read_layer_types(config: Config, layers: int, usual: Callable[[int], bool]) -> list[str]:
+    """Read each layer's kind: ``FULL`` or ``SLIDING``.
+
+    Args:
+        config: ``config.json``.
+        layers: How many layers there are.
+        usual: Whether a layer sees the whole text, where ``layer_types`` is not stated.
+
+    Raises:
+        CorruptFileError: There are more kinds than layers, or fewer.
+        UnsupportedModelError: There is a kind that the builder does not know.
+    """
+    kinds = config.get("layer_types")
+    if kinds is None:
+        return [FULL if usual(layer) else SLIDING for layer in range(layers)]
+    if not isinstance(kinds, list) or len(kinds) != layers:
+        raise CorruptFileError(
+            f"config.json: layer_types is {kinds!r}, which is not one for each of {layers} layers"
+        )
+    others = sorted({str(kind) for kind in kinds} - {FULL, SLIDING})
+    if others:
+        raise UnsupportedModelError(
+            f"layer_types names {', '.join(others)}; the builder knows {FULL} and {SLIDING}"
+        )
+    return kinds
 
 
 def refuse(config: Config, family: str, followed: Mapping[str, tuple[Any, ...]]) -> None:

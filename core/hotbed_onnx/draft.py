@@ -25,11 +25,13 @@ class Draft:
         graph: The graph.
         emit: The profile's operators.
         tensors: The checkpoint. Every tensor named is claimed now and read at writing.
+        longest: The most tokens that the folder lets a text have; 0 where it sets no limit.
     """
 
     graph: Graph
     emit: Emitter
     tensors: Checkpoint
+    longest: int = 0
 
     def vector(self, name: str, size: int, *, plus: float = 0.0) -> str:
         """A bias or a scale, (size,), with a number added to each value."""

@@ -13,6 +13,7 @@ FAMILIES = {
     "bert": f"{_HERE}.bert",
     "camembert": f"{_HERE}.roberta",
     "distilbert": f"{_HERE}.distilbert",
+    "modernbert": f"{_HERE}.modernbert",
     "mpnet": f"{_HERE}.mpnet",
     "roberta": f"{_HERE}.roberta",
     "xlm-roberta": f"{_HERE}.roberta",

@@ -101,6 +101,8 @@ class Graph:
         array = np.asarray(value, dtype=dtype)
         name = f"const_{dtype}_{'x'.join(map(str, array.shape)) or 'scalar'}_"
         name += "_".join(f"{item:g}" for item in array.ravel().tolist())
+        while name in self.tensors and not np.array_equal(self.tensors[name].read(), array):
+            name += "'"  # another number that reads the same when it is shortened
         return self.weight(name, array.shape, lambda: array, dtype)
 
     def _fresh(self, kind: str) -> str:

@@ -17,11 +17,11 @@ from hotbed.fidelity import compare_vectors
 from hotbed.models import read_folder
 from hotbed.testing.tiny_batches import KINDS, make_batch
 from hotbed.testing.tiny_families import build_family
-from tests.onnx.reference import build, embed
+from tests.onnx.family import PROFILES, open_both
+from tests.onnx.reference import build
 
-__all__ = ["PROFILES", "Subject", "randomise", "save"]
+__all__ = ["Subject", "randomise", "save"]
 
-PROFILES = ("cpu", "portable")
 COSINE, DIFFERENCE = 0.99999, 1e-4
 """The lowest cosine and the largest difference of one number that are let pass."""
 
@@ -112,17 +112,17 @@ class Subject:
 
     def check(self, kinds: Iterable[str] = KINDS, seed: int = 0) -> None:
         """Hold both graphs and the numpy reference to the oracle, on each kind of batch."""
-        paths = {profile: build(self.folder, profile) for profile in PROFILES}
+        graphs = {profile: open_both(build(self.folder, profile)) for profile in PROFILES}
         for kind in kinds:
             batch = make_batch(
                 kind, vocab=self.vocab, longest=self.longest, pad_id=self.pad_id, seed=seed
             )
             tokens, sentences = self.ask(batch)
             real = batch.attention_mask == 1
-            for name, path in paths.items():
-                found = embed(path, batch, "token_embeddings")
+            for name, graph in graphs.items():
+                found, pooled = graph(batch)
                 _assert_near(f"{name}, {kind}, tokens", tokens[real], found[real])
-                _assert_near(f"{name}, {kind}, sentences", sentences, embed(path, batch))
+                _assert_near(f"{name}, {kind}, sentences", sentences, pooled)
             found = reference.token_embeddings(self.folder, batch)
             _assert_near(f"reference, {kind}, tokens", tokens[real], found[real])
             found = reference.sentence_embedding(self.folder, batch)

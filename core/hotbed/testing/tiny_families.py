@@ -10,6 +10,7 @@ from typing import Any
 from attrs import field, frozen
 
 from hotbed.testing import tiny_absolute as absolute
+from hotbed.testing import tiny_rotary as rotary
 from hotbed.testing.tiny import SPECIAL, bert_config, bert_tensors, build_tiny
 
 __all__ = ["TINY", "Tiny", "build_family"]
@@ -55,6 +56,11 @@ TINY: dict[str, Tiny] = {
     "roberta": _roberta("roberta"),
     "camembert": _roberta("camembert"),
     "xlm-roberta": _roberta("xlm-roberta"),
+    "modernbert": Tiny(
+        config=rotary.modernbert_config,
+        tensors=rotary.modernbert_tensors,
+        dialects=("", "model."),
+    ),
     "mpnet": Tiny(
         config=absolute.mpnet_config, tensors=absolute.mpnet_tensors, special=_PAD_SECOND
     ),
