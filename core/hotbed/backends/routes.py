@@ -38,6 +38,7 @@ _LOSSLESS = {
 """How weights are stored → the arithmetic that is theirs, or wider."""
 
 _SHOWN = 5
+_NO_PROFILE = 10**6
 
 
 def routes_of(
@@ -99,10 +100,14 @@ def _conversion(route: Route) -> Conversion:
 def no_format(capabilities: Iterable[Capability], request: Request, model: Model) -> str:
     """Why a backend has no route at all: what it reads, and what there is."""
     mine = [c for c in capabilities if (c.action, c.task) == (request.action, request.task)]
-    reads = sorted({f"{fmt}" for c in mine for fmt in c.formats})
-    profiles = sorted({profile for c in mine for profile in c.profiles})
+    reads = _words(fmt for c in mine for fmt in c.formats)
+    profiles = _words(profile for c in mine for profile in c.profiles)
     holds = ", ".join(variant.file for variant in model.variants) or "nothing runnable"
-    return f"reads {', '.join(reads)} ({', '.join(profiles)}); the folder holds {holds}"
+    return f"reads {reads} (profiles: {profiles}); the folder holds {holds}"
+
+
+def _words(names: Iterable[str]) -> str:
+    return ", ".join(sorted(set(names))) or "nothing"
 
 
 _Narrowed = tuple[list[Route], str]
@@ -119,8 +124,8 @@ def by_family(
         r for r in routes if not r.capability.families or model.family in r.capability.families
     ]
     if not readers:
-        known = sorted({name for route in routes for name in route.capability.families})
-        return [], f"model_type {model.family!r} is not one it knows ({', '.join(known)})"
+        known = _words(name for route in routes for name in route.capability.families)
+        return [], f"model_type {model.family!r} is not one it knows ({known})"
     asked = sorted(
         {way.converter for route in readers for way in converters.ways(_conversion(route))}
     )
@@ -143,8 +148,8 @@ def by_device(
     ]
     if survivors:
         return survivors, ""
-    runs_on = sorted({device for route in routes for device in route.capability.devices})
-    return [], f"asked for {request.device}; runs on {', '.join(runs_on) or 'nothing'}"
+    runs_on = _words(device for route in routes for device in route.capability.devices)
+    return [], f"asked for {request.device}; runs on {runs_on}"
 
 
 def by_dtype(
@@ -173,8 +178,8 @@ def _lacking(routes: Sequence[Route], features: Sequence[str]) -> str:
 
 
 def _unserved(routes: Sequence[Route], asked: str | None, model: Model) -> str:
-    offered = sorted({dtype for route in routes for dtype in route.capability.dtypes})
-    computes = f"it computes in {', '.join(offered)}"
+    offered = {dtype for route in routes for dtype in route.capability.dtypes}
+    computes = f"it computes in {_words(offered)}"
     if asked is not None and asked not in offered:
         return f"asked for {asked}; {computes}"
     reference = model.variants[0].storage
@@ -217,7 +222,7 @@ def preference(route: Route, rules: Rules) -> tuple[Any, ...]:
     profiles = route.capability.profiles
     return (
         device_order(route.device, rules),
-        profiles.index(route.profile) if route.profile in profiles else len(profiles),
+        profiles.index(route.profile) if route.profile in profiles else _NO_PROFILE,
         bool(route.converter),
         route.converter_rank,
         route.variant.file,
