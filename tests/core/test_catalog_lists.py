@@ -12,7 +12,7 @@ from hotbed.backends.catalog import BACKENDS, Catalog
 from hotbed.errors import UsageError
 from tests.distributions import install
 
-MODULE = "from hotbed.backends import Manifest\nHOTBED = Manifest(name='{0}', capabilities=())\n"
+MODULE = "from hotbed.backends import Manifest\nHOTBED = Manifest(name='{0}', hook_api=1, capabilities=())\n"
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from tests.distributions import install
 
 MISSPELT = """
 from hotbed.backends import Capability, Manifest, hookimpl
-HOTBED = Manifest(name="acme_typo", capabilities=[Capability(action="embed", formats="gguf")])
+HOTBED = Manifest(name="acme_typo", hook_api=1, capabilities=[Capability(action="embed", formats="gguf")])
 @hookimpl
 def hotbed_laod(artifact):
     return None

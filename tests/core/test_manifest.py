@@ -21,7 +21,9 @@ def test_a_single_name_stands_for_a_tuple() -> None:
     assert capability.formats == ("onnx",)
     assert capability.devices == ("cpu",)
     assert capability.families == ("bert",)
-    assert Manifest(name="a", needs="onnxruntime", capabilities=[]).needs == ("onnxruntime",)
+    assert Manifest(name="a", hook_api=1, needs="onnxruntime", capabilities=[]).needs == (
+        "onnxruntime",
+    )
 
 
 def test_an_unknown_action_is_refused() -> None:
@@ -32,14 +34,15 @@ def test_an_unknown_action_is_refused() -> None:
 
 def test_a_manifest_cannot_change() -> None:
     """What a backend declares is data that stays what it was."""
-    manifest = Manifest(name="a", capabilities=())
+    manifest = Manifest(name="a", hook_api=1, capabilities=())
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         manifest.name = "b"  # type: ignore[misc]
 
 
-def test_a_manifest_speaks_the_present_hook_api_unless_it_says_otherwise() -> None:
-    """The default hook API is one that this hotbed supports."""
-    assert Manifest(name="a", capabilities=()).hook_api == HOOK_API
+def test_a_manifest_says_which_hook_api_it_was_written_for() -> None:
+    """There is no default: the newest would be claimed by plugins that were written before it."""
+    with pytest.raises(TypeError, match="hook_api"):
+        Manifest(name="a", capabilities=())  # type: ignore[call-arg]
     assert HOOK_API in SUPPORTED_HOOK_APIS
 
 

@@ -72,6 +72,7 @@ def test_names_of_the_plugin_api() -> None:
         "Variant",
         "cpu_quota",
         "hookimpl",
+        "probe_needs",
     ]
     assert all(hasattr(hotbed.backends, name) for name in hotbed.backends.__all__)
 

@@ -8,18 +8,16 @@ __all__ = ["LIFE_FAULTS"]
 
 LIFE_FAULTS = (
     Fault(
-        "state is shared between threads",
+        "inputs are kept on the handle",
         "test_eight_threads_give_the_single_threaded_result",
         """
-_now = {}
+_feeds = {}
 
 @hookimpl
 def hotbed_embed(loaded, batch, outputs, in_flight):
-    _now["batch"] = batch
-    time.sleep(0.002)
-    mine = _now["batch"] if _now["batch"].input_ids.shape[0] == batch.input_ids.shape[0] else batch
-    other = evolve(mine, input_ids=np.roll(mine.input_ids, 1)) if mine is not batch else mine
-    return real.hotbed_embed(loaded, other, outputs, in_flight)
+    _feeds["batch"] = batch
+    time.sleep(0.0005)
+    return real.hotbed_embed(loaded, _feeds["batch"], outputs, in_flight)
 """,
     ),
     Fault(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hotbed.backends.cpu import cpu_quota
 from hotbed.backends.hookspecs import HotbedSpec, hookimpl
 from hotbed.backends.manifest import HOOK_API, Capability, FileFormat, Manifest
+from hotbed.backends.probing import probe_needs
 from hotbed.backends.values import (
     Artifact,
     ConvertTarget,
@@ -36,4 +37,5 @@ __all__ = [
     "Variant",
     "cpu_quota",
     "hookimpl",
+    "probe_needs",
 ]

@@ -32,6 +32,15 @@ from hotbed.errors import BackendError, HotbedError, HotbedWarning
 
 __all__ = ["Engine"]
 
+_UNDECLARED = "the manifest declares the action, so the hook has to serve it."
+_ADVICE = {
+    "hotbed_embed": "give a dict of arrays, by the names in `outputs`.",
+    "hotbed_convert": "give a tuple of Variant, one for each file written.",
+    "hotbed_quantize": "give a tuple of Variant, one for each file written.",
+    "hotbed_pool": "give an array, or None to leave it to the core.",
+}
+"""What a hook has to give, for whoever writes it."""
+
 
 class Engine:
     """One backend behind a small plugin manager of its own: core's defaults, wrappers, backend.
@@ -90,7 +99,8 @@ class Engine:
 
     def load(self, artifact: Artifact, options: LoadOptions) -> Loaded:
         """Open an artifact."""
-        loaded = self._call("hotbed_load", artifact=artifact, options=options)
+        named = evolve(options, backend=self.name)
+        loaded = self._call("hotbed_load", artifact=artifact, options=named)
         return evolve(self._expect("hotbed_load", loaded, Loaded), backend=self.name)
 
     def embed(
@@ -168,7 +178,7 @@ class Engine:
             return value
         raise BackendError(
             f"{_who(self.found)}: {hook} gave {type(value).__name__}, and {kind.__name__} is "
-            f"expected. Backend author: the manifest declares what this hook serves."
+            f"expected. Backend author: {_ADVICE.get(hook, _UNDECLARED)}"
         )
 
     def _expect_shape(self, name: str, value: Any, loaded: Loaded, batch: TokenBatch) -> None:
@@ -183,10 +193,13 @@ class Engine:
         ):
             return
         gave = "nothing" if value is None else f"{type(value).__name__} of the shape {shape}"
+        advice = "give one row a text, in the batch's order"
+        if shape[:1] == (rows,) and shape[-1:] != (width,):
+            advice = f"Loaded.dimension says {width}; is that what the model gives?"
         raise BackendError(
             f"{_who(self.found)}: hotbed_embed was asked for {name!r} of {rows} texts and gave "
             f"{gave}; the shape ({', '.join(map(str, wanted))}) is expected. "
-            f"Backend author: give one row a text, in the batch's order."
+            f"Backend author: {advice}."
         )
 
     def _register(self, found: Found) -> None:

@@ -137,13 +137,14 @@ def _capabilities(value: Iterable[Capability]) -> tuple[Capability, ...]:
 class Manifest:
     """What a backend module holds under the name ``HOTBED``.
 
-    >>> Manifest(name="acme", summary="Acme accelerators", capabilities=()).hook_api
+    >>> Manifest(name="acme", hook_api=1, summary="Acme accelerators", capabilities=()).hook_api
     1
 
     Attributes:
         name: The backend's name; the same as its entry point's.
         summary: One line for listings.
-        hook_api: The hook API the backend was written for.
+        hook_api: The hook API the backend was written for. It has no default: that would be
+            the newest one of whatever hotbed is installed, which is not what was written for.
         capabilities: What it can do.
         needs: Modules that must be importable for it to work.
         extra: The extra of its distribution that installs them, for the fix that messages give.
@@ -153,7 +154,7 @@ class Manifest:
 
     name: str
     summary: str = ""
-    hook_api: int = HOOK_API
+    hook_api: int
     capabilities: tuple[Capability, ...] = field(converter=_capabilities)
     needs: tuple[str, ...] = field(converter=_names, default=())
     extra: str = ""

@@ -103,11 +103,13 @@ class LoadOptions:
         device: The device chosen, e.g. ``cpu`` or ``cuda:1``.
         dtype: The arithmetic asked for, one of the capability's ``dtypes``.
         threads: Threads for one call; None leaves it to the CPU quota of the process.
+        backend: The backend's name. The core fills it in, for wrappers to read.
     """
 
     device: str = "cpu"
     dtype: str = "float32"
     threads: int | None = None
+    backend: str = ""
 
 
 @frozen(kw_only=True)

@@ -10,6 +10,7 @@ import pytest
 import hotbed
 from hotbed.backends.engine import Engine
 from hotbed.backends.values import ProbeRequest
+from hotbed.errors import BackendError, UsageError
 from hotbed.loading import House, default_house
 from hotbed.testing.cases import NOTHING, Case, cases_of
 from hotbed.testing.gaps import Gap
@@ -35,14 +36,18 @@ class Suite:
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run each test once for each thing that the manifest declares."""
         if "case" in metafunc.fixturenames:
-            cases = cases_of(self._named(metafunc.config), self.action)
+            name = self._named(metafunc.config)
+            try:
+                cases = cases_of(name, self.action)
+            except UsageError as error:
+                raise pytest.Collector.CollectError(str(error)) from None
             metafunc.parametrize("case", cases or [NOTHING], ids=str)
 
     @classmethod
     def _named(cls, config: pytest.Config) -> str:
         name = cls.backend or config.getoption("hotbed_backend")
         if not name:
-            raise pytest.UsageError(
+            raise pytest.Collector.CollectError(
                 f"{cls.__name__} tests a backend, and none was named: "
                 f'--hotbed-backend NAME, or `backend = "NAME"` in a subclass'
             )
@@ -72,7 +77,10 @@ class Suite:
     @pytest.fixture
     def engine(self, house: House, name: str) -> Engine:
         """The backend behind its hooks."""
-        return house.engine(name)
+        try:
+            return house.engine(name)
+        except BackendError as error:
+            pytest.fail(str(error), pytrace=False)
 
     def require(self, engine: Engine, case: Case) -> None:
         """Leave the test out where the backend's own probe says that it cannot run here."""

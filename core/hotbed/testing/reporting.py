@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import platform
 from collections.abc import Generator
@@ -57,6 +58,8 @@ class Kit:
                 report.longrepr = refusal
         if report.when == "call" or report.outcome != "passed":
             self._note(item, report)
+        if report.failed and (advice := inspect.getdoc(item.obj)):  # type: ignore[attr-defined]
+            report.sections.append(("what that means", advice))
         return report
 
     def _refusal(self, call: pytest.CallInfo[None]) -> str:
@@ -85,6 +88,15 @@ class Kit:
                 "reason": _reason(report),
             }
         )
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say how much was not tested."""
+        gaps = sum(1 for result in self._results if result["outcome"] == "gap")
+        if gaps:
+            terminalreporter.write_line(
+                f"hotbed: {gaps} tests did not run here (-rs lists why); with --hotbed-require "
+                f"they fail"
+            )
 
     def pytest_sessionfinish(self) -> None:
         """Write the report, if one was asked for."""

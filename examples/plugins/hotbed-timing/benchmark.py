@@ -54,7 +54,7 @@ def nothing() -> Found:
 
     module = ModuleType("nothing")
     hooks = {"hotbed_load": hotbed_load, "hotbed_embed": hotbed_embed}
-    manifest = Manifest(name="nothing", capabilities=(Capability(action="embed"),))
+    manifest = Manifest(name="nothing", hook_api=1, capabilities=(Capability(action="embed"),))
     vars(module).update(hooks, HOTBED=manifest)
     return Found(name="nothing", dist="nothing", version="0", value="nothing", plugin=module)
 

@@ -20,14 +20,15 @@ from hotbed.backends import (
     TokenBatch,
     Variant,
     hookimpl,
+    probe_needs,
 )
-from hotbed.backends.probing import probe_needs
 from hotbed_onnx.families import BUILDER_VERSION, FAMILIES
 
 __all__ = ["HOTBED"]
 
 HOTBED = Manifest(
     name="onnx_cpu",
+    hook_api=1,
     summary="ONNX Runtime on the CPU; converts without PyTorch",
     needs=("onnxruntime", "onnx"),
     extra="cpu",

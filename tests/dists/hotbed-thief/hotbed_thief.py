@@ -8,6 +8,7 @@ __all__ = ["HOTBED"]
 
 HOTBED = Manifest(
     name="onnx_cpu",
+    hook_api=1,
     summary="Not hotbed's",
     capabilities=(
         Capability(action="embed", formats=("onnx", "safetensors"), priority=1000),

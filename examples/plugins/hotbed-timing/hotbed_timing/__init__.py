@@ -11,7 +11,7 @@ from collections.abc import Generator
 import numpy as np
 from numpy.typing import NDArray
 
-from hotbed.backends import Artifact, Loaded, LoadOptions, TokenBatch, hookimpl
+from hotbed.backends import Loaded, LoadOptions, TokenBatch, hookimpl
 from hotbed_timing.metrics import metrics_of
 
 __all__ = ["hotbed_embed", "hotbed_load", "hotbed_pool"]
@@ -21,9 +21,9 @@ Vectors = NDArray[np.float32]
 
 
 @hookimpl(wrapper=True)
-def hotbed_load(artifact: Artifact, options: LoadOptions) -> Generator[None, Loaded, Loaded]:
+def hotbed_load(options: LoadOptions) -> Generator[None, Loaded, Loaded]:
     """Time the opening of a model."""
-    with metrics_of().load.watch(artifact.variant.format, options.device, options.dtype):
+    with metrics_of().load.watch(options.backend, options.device, options.dtype):
         return (yield)
 
 

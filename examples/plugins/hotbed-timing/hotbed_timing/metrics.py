@@ -70,9 +70,7 @@ class Metrics:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        # hotbed_load is not told which backend it opens, so the file's format stands in.
-        opened = ("format", "device", "dtype")
-        self.load = Timed("hotbed_load", "opening a model", opened, _LOAD, registry)
+        self.load = Timed("hotbed_load", "opening a model", _ENGINE, _LOAD, registry)
         self.embed = Timed("hotbed_embed", "embedding a batch", _ENGINE, _EMBED, registry)
         self.pool = Timed("hotbed_pool", "pooling a batch", _ENGINE, _POOL, registry)
         self.texts = Counter("hotbed_texts", "Texts embedded.", _ENGINE, registry=registry)

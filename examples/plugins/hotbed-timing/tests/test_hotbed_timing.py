@@ -163,8 +163,8 @@ def test_a_failing_batch_is_an_error_and_a_call(folder: Path) -> None:
 
 
 def test_loads_are_timed_and_failing_ones_counted(place: Path) -> None:
-    """A good file and a broken one are two loads and one error, under the file's format."""
-    labels = {"format": "onnx", "device": "cpu", "dtype": "float32"}
+    """A good file and a broken one are two loads and one error, under the backend's name."""
+    labels = {"backend": "onnx_cpu", "device": "cpu", "dtype": "float32"}
     names = ("hotbed_load_seconds_count", "hotbed_load_errors_total")
     before = [recorded(name, **labels) for name in names]
     hotbed.load(build_tiny(place / "good"), backend="onnx_cpu").close()

@@ -18,6 +18,7 @@ from hotbed.backends import (
 
 HOTBED = Manifest(
     name="wordmean",
+    hook_api=1,
     summary="The mean of the word vectors",
     capabilities=(Capability(action="embed", formats="safetensors", profiles=(), families="bert"),),
 )
