@@ -15,10 +15,14 @@ from hotbed.backends.decision import Decision, Measurement, Model, Request, Rule
 from tests.core.backends import backend
 
 __all__ = [
+    "CAPABILITIES",
     "DEVICES",
     "DISTS",
     "DTYPES",
+    "MEASUREMENTS",
     "NAMES",
+    "REQUESTS",
+    "VARIANTS",
     "Refused",
     "backends",
     "machines",
@@ -48,24 +52,38 @@ def often(usual: Sequence[Any], others: Sequence[Any]) -> tuple[Any, ...]:
     return (*usual * (1 + 8 * len(others) // len(usual)), *others)
 
 
-def built(kind: Callable[..., T], **fields: Sequence[Any]) -> st.SearchStrategy[T]:
-    """Any combination of the fields' values. One draw, because many small ones are slow."""
-    size = math.prod(map(len, fields.values()))
+class Combinations(Sequence[T]):
+    """Every combination of the fields' values, made when it is looked at."""
 
-    def combination(number: int) -> T:
+    def __init__(self, kind: Callable[..., T], **fields: Sequence[Any]) -> None:
+        self._kind = kind
+        self._fields = fields
+
+    def __len__(self) -> int:
+        return math.prod(map(len, self._fields.values()))
+
+    def __getitem__(self, number: Any) -> Any:
         # Small numbers come often; multiplied by a prime they lie all over the range.
-        number = number * 1_000_003 % size
+        number = number * 1_000_003 % len(self)
         chosen = {}
-        for name, values in fields.items():
+        for name, values in self._fields.items():
             number, place = divmod(number, len(values))
             chosen[name] = values[place]
-        return kind(**chosen)
-
-    return st.integers(0, size - 1).map(combination)
+        return self._kind(**chosen)
 
 
-def _capabilities(action: str, *formats: tuple[str, ...]) -> st.SearchStrategy[Capability]:
-    return built(
+def built(kind: Callable[..., T], **fields: Sequence[Any]) -> st.SearchStrategy[T]:
+    """Any combination. One draw, because many small ones are slow."""
+    return drawn(Combinations(kind, **fields))
+
+
+def drawn(combinations: Combinations[T]) -> st.SearchStrategy[T]:
+    """Any of the combinations."""
+    return st.integers(0, len(combinations) - 1).map(combinations.__getitem__)
+
+
+def _capabilities(action: str, *formats: tuple[str, ...]) -> Combinations[Capability]:
+    return Combinations(
         Capability,
         action=[action],
         task=often(["embedding"], ["rerank"]),
@@ -95,7 +113,7 @@ def backends(
     names: Sequence[str] = NAMES, actions: Sequence[str] = ("embed", "embed", "convert")
 ) -> st.SearchStrategy[Found]:
     """Backends, working or not."""
-    kinds = st.one_of([CAPABILITIES[action] for action in actions])
+    kinds = st.one_of([drawn(CAPABILITIES[action]) for action in actions])
     about = built(
         lambda **values: values,
         name=names,
@@ -133,7 +151,7 @@ def machines(least: int = 3, most: int = 5, **options: Any) -> st.SearchStrategy
 SAFE = Variant(format="safetensors", file="model.safetensors", storage="float32")
 HALF = Variant(format="safetensors", file="model.safetensors", storage="float16")
 ONNX = Variant(format="onnx", file="model.onnx", storage="float32", profile="portable")
-variants = built(
+VARIANTS = Combinations(
     Variant,
     format=("onnx", "safetensors", "gguf"),
     file=("model.onnx", "model.safetensors", "model.gguf"),
@@ -142,7 +160,7 @@ variants = built(
 )
 files = st.one_of(
     st.sampled_from([(SAFE,), (ONNX,), (SAFE, ONNX), (HALF, ONNX), (HALF,)]),
-    st.lists(variants, max_size=3, unique_by=lambda variant: variant.file).map(tuple),
+    st.lists(drawn(VARIANTS), max_size=3, unique_by=lambda variant: variant.file).map(tuple),
 )
 models = st.builds(
     Model,
@@ -151,7 +169,7 @@ models = st.builds(
     variants=files,
     shape=st.just(SHAPES[0]),
 )
-requests = built(
+REQUESTS = Combinations(
     Request,
     device=often(["auto", "cpu"], ["cuda", "cuda:1", "tpu"]),
     dtype=often([None, "float32"], ["fp16", "int8"]),
@@ -159,7 +177,8 @@ requests = built(
     action=often(["embed"], ["convert"]),
     features=often([()], [("sparse",), ("colbert", "sparse")]),
 )
-measurements = built(
+requests = drawn(REQUESTS)
+MEASUREMENTS = Combinations(
     Measurement,
     shape=often(SHAPES[:1], SHAPES[1:]),
     backend=NAMES,
@@ -172,6 +191,7 @@ measurements = built(
     query=[1.0],
     score=[0.0, 1.0, 2.0],  # few, so that some are equal
 )
+measurements = drawn(MEASUREMENTS)
 rules = st.builds(
     Rules,
     priority=st.sampled_from([(), (), (), ("a",), ("c", "a"), ("onnx_cpu", "d", "b")]),

@@ -67,7 +67,7 @@ def test_a_backend_that_fits_is_chosen() -> None:
         (backend("a", CONVERT), {}, Stage.ACTION, "asked for embed embedding; it does convert"),
         (backend("a", capability(task="rerank")), {}, Stage.ACTION, "it does embed rerank"),
         (backend("a", capability(formats="gguf")), {}, Stage.FORMAT, "reads gguf"),
-        (backend("a", capability(profiles="cuda")), {}, Stage.FORMAT, r"\(profiles: cuda\); the folder"),
+        (backend("a", capability(profiles="cuda")), {}, Stage.FORMAT, r"cuda\); the folder"),
         (backend("a", capability(families="t5")), {}, Stage.FAMILY, r"'bert' .* knows? \(t5\)"),
         (backend("a"), {"device": "cuda"}, Stage.DEVICE, "asked for cuda; runs on cpu"),
         (backend("a"), {"dtype": "bf16"}, Stage.DTYPE, "bfloat16; it computes in float32"),
