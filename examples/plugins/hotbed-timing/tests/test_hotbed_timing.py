@@ -53,9 +53,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def folder(place: Path) -> Path:
-    """A tiny model that both backends can run."""
-    return build_tiny(place / "tiny", max_seq_length=LIMIT)
+def folder(place: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A tiny model that both backends can run, converted and checked already."""
+    made = build_tiny(place / "tiny", max_seq_length=LIMIT)
+    hotbed.load(made, backend="onnx_cpu").close()
+    capsys.readouterr()
+    return made
 
 
 def recorded(name: str, **labels: str) -> float:
@@ -162,12 +165,12 @@ def test_a_failing_batch_is_an_error_and_a_call(folder: Path) -> None:
     assert since["hotbed_texts_total"] == since["hotbed_tokens_total"] == 0
 
 
-def test_loads_are_timed_and_failing_ones_counted(place: Path) -> None:
+def test_loads_are_timed_and_failing_ones_counted(place: Path, folder: Path) -> None:
     """A good file and a broken one are two loads and one error, under the backend's name."""
     labels = {"backend": "onnx_cpu", "device": "cpu", "dtype": "float32"}
     names = ("hotbed_load_seconds_count", "hotbed_load_errors_total")
     before = [recorded(name, **labels) for name in names]
-    hotbed.load(build_tiny(place / "good"), backend="onnx_cpu").close()
+    hotbed.load(folder, backend="onnx_cpu").close()
     broken = build_tiny(place / "broken")
     (broken / "model.safetensors").unlink()
     (broken / "onnx").mkdir()
