@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hotbed.inference.embedder import Embedder
     from hotbed.inference.outputs import quantize_embeddings
     from hotbed.loading import load, refresh
+    from hotbed.validation import validate
     from hotbed.version import __version__
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "load",
     "quantize_embeddings",
     "refresh",
+    "validate",
 ]
 
 _WHERE = {
@@ -36,6 +38,7 @@ _WHERE = {
     "load": "hotbed.loading",
     "quantize_embeddings": "hotbed.inference.outputs",
     "refresh": "hotbed.loading",
+    "validate": "hotbed.validation",
 }
 
 

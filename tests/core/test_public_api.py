@@ -36,6 +36,7 @@ def test_names_of_the_package() -> None:
         "load",
         "quantize_embeddings",
         "refresh",
+        "validate",
     ]
 
 

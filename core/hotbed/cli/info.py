@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
+
 from hotbed.cli.console import megabytes, out, plain_table, print_json
+from hotbed.cli.fidelity import in_words
 from hotbed.cli.parameters import JsonOption, LocalOption, ModelArgument, RevisionOption
+from hotbed.conversion import read_records
 from hotbed.loading import default_house
 from hotbed.models.digests import combine
 from hotbed.models.folder import ModelFolder
@@ -32,6 +36,10 @@ def info(
         print_json(facts)
         return
     _show(facts)
+    for made in read_records(folder.path):
+        out.print(f"\n{made.date}: {made.action} from {made.model} by {made.by}", markup=False)
+        for variant, report in zip(made.variants, made.reports, strict=True):
+            out.print(f"{variant.file}: {in_words(report)}", markup=False)
 
 
 def _facts(folder: ModelFolder, origin: str, digests: dict[str, str]) -> dict[str, Any]:
@@ -72,6 +80,7 @@ def _facts(folder: ModelFolder, origin: str, digests: dict[str, str]) -> dict[st
         ],
         "digest": combine(digests.items()),
         "files": digests,
+        "made": [attrs.asdict(made) for made in read_records(folder.path)],
     }
 
 

@@ -134,9 +134,9 @@ class Gate:
             tokenizer = Tokenizer.open(folder)
             drop = not folder.pipeline.pooling.include_prompt
             cases = cases_for(tokenizer, texts, drop_prompt=drop)
-            found = [runner.batch_vectors(case.batch) for case in cases]
-            wanted = [reference.vectors(case.batch) for case in cases]
             blank = evolve(blank, runner=_describe(runner))
+            found = [_finite(runner.batch_vectors(c.batch), "result", c.name) for c in cases]
+            wanted = [_finite(reference.vectors(c.batch), "reference", c.name) for c in cases]
         except UnsupportedModelError as error:
             return evolve(blank, unchecked=str(error))
         finally:
@@ -153,6 +153,15 @@ def _storage(artifact: Artifact) -> str:
             f"{artifact.variant.storage!r}. Backend author: say how the weights are stored, one "
             f"of {', '.join(sorted(set(DTYPES.values())))}"
         ) from None
+
+
+def _finite(rows: Floats, whose: str, case: str) -> Floats:
+    if np.isfinite(rows).all():
+        return rows
+    raise FidelityError(
+        f"the {whose} gives numbers that are not finite in the case {case!r}: the weights hold NaN "
+        f"or infinity, or the arithmetic overflows; nothing was kept"
+    )
 
 
 def _compared(

@@ -12,15 +12,15 @@ __all__ = ["Threshold", "threshold"]
 
 @frozen(kw_only=True)
 class Threshold:
-    """The cosines that a result has to reach; 0 asks for nothing.
+    """The cosines that a result has to reach; −1, the least there is, asks for nothing.
 
     Attributes:
         lowest: Of every text.
         mean: On average.
     """
 
-    lowest: float = 0.0
-    mean: float = 0.0
+    lowest: float = -1.0
+    mean: float = -1.0
 
     def shortfall(self, found: Fidelity) -> str:
         """Say what falls short; ``""`` if nothing does."""
