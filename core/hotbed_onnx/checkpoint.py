@@ -88,8 +88,8 @@ class Checkpoint:
     dialect: Dialect
     prefix: str
     _claimed: set[str] = field(factory=set)
-    _absent: list[str] = field(factory=list)
-    _misshapen: list[str] = field(factory=list)
+    _absent: dict[str, str] = field(factory=dict)
+    _misshapen: dict[str, str] = field(factory=dict)
 
     @classmethod
     def open(cls, weights: Weights, layout: Layout) -> Checkpoint:
@@ -112,9 +112,9 @@ class Checkpoint:
         wanted = (shape[0] * count, *shape[1:])
         self._claimed.add(spelt)
         if found is None:
-            self._absent.append(f"{spelt!r} of shape {wanted}")
+            self._absent[spelt] = f"{spelt!r} of shape {wanted}"
         elif found != wanted:
-            self._misshapen.append(
+            self._misshapen[spelt] = (
                 f"the tensor {spelt!r} has the shape {found}, and config.json asks for {wanted}"
             )
 
@@ -132,7 +132,8 @@ class Checkpoint:
             CorruptFileError: Tensors are missing, of another shape, or of no use to a model of
                 this configuration; the message names them.
         """
-        wrong = _shortened("it holds no tensor ", self._absent) + self._misshapen[:_SHOWN]
+        wrong = _shortened("it holds no tensor ", list(self._absent.values()))
+        wrong += list(self._misshapen.values())[:_SHOWN]
         spare = sorted(name for name in self.weights.names if self._is_spare(name))
         wrong += _shortened("it holds, and config.json leaves no place for, ", spare)
         if wrong:

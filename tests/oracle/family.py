@@ -89,7 +89,11 @@ class Subject:
     @classmethod
     def open(cls, folder: Path, torch: Any, st: Callable[..., Any], longest: int) -> Subject:
         """Open a folder that sentence-transformers can load."""
-        model = st(folder)
+        return cls.of(st(folder), folder, torch, longest)
+
+    @classmethod
+    def of(cls, model: Any, folder: Path, torch: Any, longest: int) -> Subject:
+        """A folder of the same weights as a SentenceTransformer that is open already."""
         config = read_folder(folder).config
 
         def ask(batch: TokenBatch) -> tuple[Floats, Floats]:

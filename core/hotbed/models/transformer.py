@@ -99,7 +99,8 @@ def _limit(tokenizer: dict[str, Any], config: dict[str, Any]) -> int | None:
     declared = tokenizer.get("model_max_length", tokenizer.get("max_len"))
     if declared is not None and declared < _NO_LIMIT:
         limits.append(int(declared))
-    positions = config.get("max_position_embeddings", -1)
+    # The hub's Nomic models have GPT-2's key.
+    positions = config.get("max_position_embeddings", config.get("n_positions", -1))
     if positions != -1:
         if config.get("model_type") in _OFFSET_FAMILIES:
             positions -= int(config.get("pad_token_id", 1)) + 1

@@ -21,8 +21,11 @@ FORWARDS = {
     "bert": f"{_HERE}.bert",
     "camembert": f"{_HERE}.roberta",
     "distilbert": f"{_HERE}.distilbert",
+    "gte": f"{_HERE}.gte",
     "modernbert": f"{_HERE}.modernbert",
     "mpnet": f"{_HERE}.mpnet",
+    "new": f"{_HERE}.gte",
+    "nomic_bert": f"{_HERE}.nomic_bert",
     "roberta": f"{_HERE}.roberta",
     "xlm-roberta": f"{_HERE}.roberta",
 }

@@ -50,6 +50,14 @@ def _roberta(model_type: str) -> Tiny:
     )
 
 
+def _gte(model_type: str, *dialects: str) -> Tiny:
+    return Tiny(
+        config=partial(rotary.gte_config, model_type),
+        tensors=rotary.gte_tensors,
+        dialects=dialects,
+    )
+
+
 TINY: dict[str, Tiny] = {
     "bert": Tiny(config=bert_config, tensors=_bert_tensors, dialects=("", "bert.")),
     "distilbert": Tiny(config=absolute.distilbert_config, tensors=absolute.distilbert_tensors),
@@ -61,6 +69,11 @@ TINY: dict[str, Tiny] = {
         tensors=rotary.modernbert_tensors,
         dialects=("", "model."),
     ),
+    "nomic_bert": Tiny(
+        config=rotary.nomic_config, tensors=rotary.nomic_tensors, dialects=("hub", "native")
+    ),
+    "new": _gte("new", "hub", "new.", "unpacked"),
+    "gte": _gte("gte", "native", "hub"),
     "mpnet": Tiny(
         config=absolute.mpnet_config, tensors=absolute.mpnet_tensors, special=_PAD_SECOND
     ),
@@ -74,7 +87,7 @@ def build_family(
     *,
     config: Mapping[str, Any] | None = None,
     tensors: Mapping[str, Any] | None = None,
-    dialect: str = "",
+    dialect: str | None = None,
     seed: int = 0,
     **options: Any,
 ) -> Path:
@@ -85,12 +98,13 @@ def build_family(
         family: A key of ``TINY``.
         config: Changes to its ``config.json``.
         tensors: The weights; random ones if None.
-        dialect: The spelling of the random ones.
+        dialect: The spelling of the random ones; None is the commonest.
         seed: For them.
         **options: Further arguments of ``build_tiny``.
     """
     tiny = TINY[family]
     settings = tiny.config(**(config or {}))
+    dialect = tiny.dialects[0] if dialect is None else dialect
     weights = tiny.tensors(settings, seed, dialect) if tensors is None else tensors
     options = {**tiny.build, **options}
     return build_tiny(folder, whole=settings, tensors=weights, special=tiny.special, **options)

@@ -18,7 +18,7 @@ from hotbed_onnx.blocks.pairs import count_up
 from hotbed_onnx.configuration import FULL, SLIDING, Config, read_number, read_object
 from hotbed_onnx.draft import Draft
 
-__all__ = ["Rotation", "nested_parameters", "read_rotation", "turn"]
+__all__ = ["Rotation", "flat_parameters", "nested_parameters", "read_rotation", "turn"]
 
 Floats = NDArray[np.float32]
 
@@ -103,6 +103,20 @@ def read_rotation(parameters: Config, *, size: int, theta: float, trained: int =
         mixed=read_number(parameters, "mixed_b", 0.0) or None,
         trained=trained,
     )
+
+
+def flat_parameters(config: Config) -> Config:
+    """``rope_scaling``, or ``rope_parameters`` as they are since transformers 5.
+
+    Raises:
+        UnsupportedModelError: They are stated for each kind of layer.
+    """
+    stated = read_object(config, "rope_scaling") or read_object(config, "rope_parameters")
+    if {FULL, SLIDING} & set(stated):
+        raise UnsupportedModelError(
+            f"rope_parameters is {dict(stated)!r}; this family has one kind of layer"
+        )
+    return stated
 
 
 def nested_parameters(config: Config, kind: str) -> Config:
