@@ -19,7 +19,8 @@ from tests.distributions import install
 
 MISSPELT = """
 from hotbed.backends import Capability, Manifest, hookimpl
-HOTBED = Manifest(name="acme_typo", hook_api=1, capabilities=[Capability(action="embed", formats="gguf")])
+GGUF = Capability(action="embed", formats="gguf")
+HOTBED = Manifest(name="acme_typo", hook_api=1, capabilities=[GGUF])
 @hookimpl
 def hotbed_laod(artifact):
     return None
@@ -38,11 +39,11 @@ def test_a_backend_that_does_not_fit_the_hooks_is_a_verdict(site: Path, tmp_path
     """A plugin with a misspelt hook is passed over with the reason; it does not stop selection."""
     install(site, "acme-typo", {BACKENDS: {"acme_typo": "acme_typo"}}, {"acme_typo": MISSPELT})
     house = House(Settings(home=tmp_path))
-    found = house.backends.get("acme_typo")
+    found = [item for item in house.backends.found() if item.name == "acme_typo"]
     model = Model(name="m", family="bert", variants=(Variant(format="gguf", file="model.gguf"),))
-    decision = select(Request(backend="acme_typo"), model, [found], house.probe, Rules())
+    decision = select(Request(backend="acme_typo"), model, found, house.probe, Rules())
     assert decision.chosen is None
-    assert decision.verdicts[0].stage is Stage.PROBE
+    assert decision.verdicts[0].stage is Stage.LOAD
     assert "does not fit hotbed's hooks" in decision.verdicts[0].reason
 
 

@@ -18,8 +18,8 @@ from typing import Any
 from attrs import evolve, field, frozen
 from stevedore.extension import Extension, ExtensionManager
 
-from hotbed.backends.fitting import flaw_in, why_unfit
-from hotbed.backends.manifest import Manifest
+from hotbed.backends.fitting import Fitting, flaw_in
+from hotbed.backends.manifest import SUPPORTED_HOOK_APIS, Manifest
 from hotbed.errors import UsageError
 
 __all__ = ["BACKENDS", "FIRST_PARTY", "SOURCES", "WRAPPERS", "Catalog", "Found", "installed"]
@@ -213,8 +213,9 @@ class Catalog:
             surveyed = self._survey()
             loader = _Loader(self.group, [entry for entry, found in surveyed if found.usable])
             plugins = {extension.entry_point: extension.plugin for extension in loader.extensions}
+            fitting = Fitting()
             return tuple(
-                self._examine(found, plugins.get(entry), loader.failures.get(entry))
+                self._examine(found, plugins.get(entry), loader.failures.get(entry), fitting)
                 if found.usable
                 else found
                 for entry, found in surveyed
@@ -222,16 +223,26 @@ class Catalog:
         finally:
             self._scanning = False
 
-    def _examine(self, found: Found, plugin: Any, failure: BaseException | None) -> Found:
+    def _examine(
+        self, found: Found, plugin: Any, failure: BaseException | None, fitting: Fitting
+    ) -> Found:
         loaded = evolve(found, plugin=plugin)
-        error = _describe(failure)
-        if not error and loaded.manifest is not None:
-            error = flaw_in(loaded.manifest)
-        if not error and self.group == WRAPPERS:
-            error = why_unfit(plugin, found.name)
+        error = _describe(failure) or self._why_unfit(loaded, fitting)
         if not error:
             return loaded
         return evolve(found, error=error, fix=_update_or_block(found))
+
+    def _why_unfit(self, found: Found, fitting: Fitting) -> str:
+        if self.group == WRAPPERS:
+            return fitting.why_unfit(found.plugin, found.name, wraps=True)
+        manifest = found.manifest
+        if self.group != BACKENDS or manifest is None:
+            return ""
+        if flaw := flaw_in(manifest):
+            return flaw
+        # What was written for other hooks need not fit these: selection tells who is too old.
+        speaks = manifest.hook_api in SUPPORTED_HOOK_APIS
+        return fitting.why_unfit(found.plugin, found.name) if speaks else ""
 
     def _survey(self) -> list[tuple[EntryPoint, Found]]:
         # Twins collapse; hotbed's own comes last and is the one that stays.

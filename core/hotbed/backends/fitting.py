@@ -8,7 +8,7 @@ import pluggy
 from hotbed.backends.hookspecs import PROJECT, HotbedSpec
 from hotbed.backends.manifest import Capability, FileFormat
 
-__all__ = ["flaw_in", "hook_manager", "register", "why_unfit"]
+__all__ = ["Fitting", "flaw_in", "hook_manager", "register"]
 
 _KINDS: dict[str, type] = {
     "str": str,
@@ -33,16 +33,49 @@ def register(manager: pluggy.PluginManager, plugin: object, name: str) -> str:
         manager.register(plugin, name=name)
         manager.check_pending()
     except Exception as error:  # pluggy reads every attribute, and some raise when read
+        said = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
         return (
-            f"it does not fit hotbed's hooks: {error}. "
+            f"it does not fit hotbed's hooks: {said}. "
             f"Backend author: compare the hook's name and arguments with hotbed.backends."
         )
     return ""
 
 
-def why_unfit(plugin: object, name: str) -> str:
-    """What about a plugin does not fit the hooks; ``""`` if all of it does."""
-    return register(hook_manager(), plugin, name)
+class Fitting:
+    """One manager in which plugins are tried on, one after the other, as making it is slow."""
+
+    def __init__(self) -> None:
+        self._manager = hook_manager()
+
+    def why_unfit(self, plugin: object, name: str, *, wraps: bool = False) -> str:
+        """What about a plugin does not fit; ``""`` if all of it does.
+
+        Args:
+            plugin: The plugin.
+            name: What to call it.
+            wraps: Whether it may do no more than wrap hooks.
+        """
+        why = register(self._manager, plugin, name)
+        if wraps and not why:
+            why = self._displaced(plugin)
+        if self._manager.is_registered(plugin):
+            self._manager.unregister(plugin)
+        return why
+
+    def _displaced(self, plugin: object) -> str:
+        """The hooks that would answer in the place of every backend."""
+        plain = sorted(
+            hook.name
+            for hook in self._manager.get_hookcallers(plugin) or ()
+            for impl in hook.get_hookimpls()
+            if impl.plugin is plugin and not (impl.wrapper or impl.hookwrapper)
+        )
+        if not plain:
+            return ""
+        return (
+            f"its {', '.join(plain)} would answer in the place of every backend. "
+            f"Wrapper author: mark it @hookimpl(wrapper=True), and yield."
+        )
 
 
 def flaw_in(value: object, where: str = "HOTBED") -> str:
