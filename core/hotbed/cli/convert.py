@@ -41,6 +41,9 @@ def convert(
         Path | None,
         typer.Option(help="Texts to check the result on, one a line.", show_default="built in"),
     ] = None,
+    with_weights: Annotated[
+        bool, typer.Option("--with-weights", help="Copy the safetensors into the folder as well.")
+    ] = False,
     accept_loss: Annotated[
         bool, typer.Option("--accept-loss", help="Keep a result that is too far off, and say so.")
     ] = False,
@@ -64,12 +67,13 @@ def convert(
         profiles = ", ".join(chosen.route.capability.profiles)
         raise UsageError(f"--profile {profile}: {chosen.backend} writes {profiles}")
     heads = [f"{path}/model.safetensors" for path in folder.pipeline.head_paths]
-    located.fetch([chosen.route.variant.file, *heads])
+    variant = chosen.route.variant
+    located.fetch([variant.file, *folder.companions(variant), *heads])
     target = ConvertTarget(profile=profile, stem=_STEMS.get(profile, f"model_{profile}"))
     engine = house.engine(chosen.backend)
     with errors.status(f"Converting {folder.name} …"), _replacing(output) as place:
         gate = house.gate(None if texts is None else read_texts(texts), accept_loss=accept_loss)
-        converted = convert_into(engine, folder, target, place, gate)
+        converted = convert_into(engine, folder, target, place, gate, keep_weights=with_weights)
     _report(converted, output, chosen.backend, profile, time.perf_counter() - started, as_json)
 
 

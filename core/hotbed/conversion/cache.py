@@ -151,7 +151,7 @@ def _remove(path: Path) -> None:
 def source_files(folder: ModelFolder) -> list[str]:
     """The files that a conversion reads: the transformer's, ``modules.json``, and each module's."""
     prefix = f"{folder.pipeline.transformer}/" if folder.pipeline.transformer else ""
-    wanted = {f"{prefix}config.json", f"{prefix}{WEIGHTS}", "modules.json"}
+    wanted = {f"{prefix}config.json", "modules.json", *folder.weight_files}
     for path in folder.pipeline.module_paths:
         wanted |= {f"{path}/config.json", f"{path}/{WEIGHTS}"}
     return sorted(name for name in wanted if (folder.path / name).exists())

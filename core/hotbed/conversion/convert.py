@@ -15,6 +15,7 @@ from hotbed.backends.values import Artifact, ConvertTarget, Variant
 from hotbed.conversion.cache import GraphCache, source_files
 from hotbed.conversion.failures import told_in_our_words
 from hotbed.conversion.record import Made, add_record
+from hotbed.conversion.room import require_room
 from hotbed.errors import BackendError, ConversionError
 from hotbed.fidelity import Gate, NumpyReference, Report
 from hotbed.fidelity.gate import Reference
@@ -67,6 +68,7 @@ def converted_artifact(
     converter = f"{engine.found.dist} {engine.name} {engine.output_version(target.format)}"
 
     def make(stage: Path) -> tuple[tuple[Variant, ...], tuple[Report, ...]]:
+        require_room(folder, cache.root)
         work = _conversion(engine, folder, target)
         return _written(engine, work, folder, gate, stage)
 
@@ -77,7 +79,13 @@ def converted_artifact(
 
 
 def convert_into(
-    engine: Engine, folder: ModelFolder, target: ConvertTarget, out: Path, gate: Gate
+    engine: Engine,
+    folder: ModelFolder,
+    target: ConvertTarget,
+    out: Path,
+    gate: Gate,
+    *,
+    keep_weights: bool = False,
 ) -> Converted:
     """Write a whole model folder: configuration, tokenizer, modules, and the converted file.
 
@@ -87,12 +95,16 @@ def convert_into(
         target: What is wanted.
         out: The folder to make.
         gate: Compares the result with the model before anybody sees it.
+        keep_weights: Whether the folder gets the safetensors as well.
 
     Raises:
-        ConversionError: ``out`` exists, or the conversion did not finish; ``out`` was not made.
+        ConversionError: ``out`` exists, the disk has no room, or the conversion did not finish;
+            ``out`` was not made.
         FidelityError: The result is too far from the model; ``out`` was not made.
     """
-    return publish(engine, _conversion(engine, folder, target), folder, out, gate)
+    require_room(folder, out, copies=1 + keep_weights)
+    work = _conversion(engine, folder, target)
+    return publish(engine, work, folder, out, gate, keep_weights=keep_weights)
 
 
 def _conversion(engine: Engine, folder: ModelFolder, target: ConvertTarget) -> Work:
@@ -105,12 +117,20 @@ def _conversion(engine: Engine, folder: ModelFolder, target: ConvertTarget) -> W
     )
 
 
-def publish(engine: Engine, work: Work, folder: ModelFolder, out: Path, gate: Gate) -> Converted:
+def publish(
+    engine: Engine,
+    work: Work,
+    folder: ModelFolder,
+    out: Path,
+    gate: Gate,
+    *,
+    keep_weights: bool = False,
+) -> Converted:
     """Make a whole model folder around what a hook writes; all of it appears, or nothing."""
     if out.exists():
         raise ConversionError(f"{out} exists; {folder.name} was not converted into it")
     with told_in_our_words(folder, out), staging(out) as stage:
-        _copy_small_files(folder, stage)
+        _copy_files(folder, stage, keep_weights=keep_weights)
         place_of = format_folder(work.format, engine.manifest.formats)
         inside = Path(folder.pipeline.transformer, place_of)
         place = stage / inside
@@ -159,9 +179,13 @@ def _written(
     return variants, tuple(reports)
 
 
-def _copy_small_files(folder: ModelFolder, stage: Path) -> None:
-    heads = {f"{path}/{WEIGHTS}" for path in folder.pipeline.head_paths}
-    for name in sorted(folder.files):
-        if (is_metadata(name) or name in heads) and (folder.path / name).is_file():
+def _copy_files(folder: ModelFolder, stage: Path, *, keep_weights: bool) -> None:
+    """Configuration, tokenizer, card and modules; the transformer's weights where asked for."""
+    weights = set(folder.weight_files)
+    wanted = {f"{path}/{WEIGHTS}" for path in folder.pipeline.head_paths}
+    wanted |= {name for name in folder.files if is_metadata(name)}
+    wanted = wanted | weights if keep_weights else wanted - weights
+    for name in sorted(wanted & folder.files):
+        if (folder.path / name).is_file():
             (stage / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder.path / name, stage / name)
