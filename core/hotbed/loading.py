@@ -8,10 +8,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from hotbed.backends.catalog import BACKENDS, SOURCES, WRAPPERS, Catalog, Found
-from hotbed.backends.decision import Decision, Model, Request, Route, Rules
+from hotbed.backends.decision import (
+    Decision,
+    Measurement,
+    Model,
+    Request,
+    Route,
+    Rules,
+    Verdict,
+)
 from hotbed.backends.engine import Engine
 from hotbed.backends.selection import select
 from hotbed.backends.values import Artifact, ConvertTarget, LoadOptions, Probe, ProbeRequest
@@ -22,6 +30,7 @@ from hotbed.inference.defaults import CoreDefaults
 from hotbed.inference.embedder import Embedder
 from hotbed.inference.runner import Runner
 from hotbed.inference.tokenisation import Tokenizer
+from hotbed.measurements import Record, read_records, this_machine
 from hotbed.models.folder import ModelFolder, read_folder
 from hotbed.models.prompts import Prompts
 from hotbed.models.weights import why_missing
@@ -48,15 +57,19 @@ class House:
         self.cache = GraphCache(home=settings.home)
         self._engines: dict[Found, Engine] = {}
         self._probes: dict[tuple[Found, ProbeRequest], Probe] = {}
-        self._decisions: dict[tuple[Request, Model], Decision] = {}
+        self._decisions: dict[tuple[Request, Model, int | None], Decision] = {}
+        self._records: tuple[Record, ...] | None = None
+        self._measured: dict[int | None, tuple[Measurement, ...]] = {}
 
     def refresh(self) -> None:
-        """See plugins that were installed, or removed, since the first look."""
+        """See plugins, and measurements, that came or went since the first look."""
         for catalog in (self.backends, self.wrappers, self.sources):
             catalog.refresh()
         self._engines.clear()
         self._probes.clear()
         self._decisions.clear()
+        self._records = None
+        self._measured.clear()
 
     def engine(self, name: str) -> Engine:
         """The engine of the usable backend of that name."""
@@ -76,8 +89,22 @@ class House:
         formats = [kind for manifest in manifests if manifest for kind in manifest.formats]
         return read_folder(located.path, name=located.name, files=located.files, formats=formats)
 
-    def decide(self, request: Request, folder: ModelFolder | None) -> Decision:
-        """Choose a backend for a folder; for None, of the runtimes alone."""
+    def decide(
+        self,
+        request: Request,
+        folder: ModelFolder | None,
+        *,
+        threads: int | None = None,
+        measured: tuple[Measurement, ...] | None = None,
+    ) -> Decision:
+        """Choose a backend for a folder; for None, of the runtimes alone.
+
+        Args:
+            request: What is asked for.
+            folder: The model.
+            threads: Threads that it will use; what was measured with others is not counted.
+            measured: Rank by these measurements instead of those on file.
+        """
         model = Model(
             name=folder.name if folder else "",
             family=folder.family if folder else "",
@@ -85,15 +112,50 @@ class House:
             folder=folder.path if folder else None,
             shape=folder.shape if folder else "",
         )
-        return self._decide(request, model)
+        if measured is not None:
+            return self._select(request, model, measured)
+        return self._decide(request, model, threads)
 
-    def _decide(self, request: Request, model: Model) -> Decision:
-        key = (request, model)
+    def _decide(self, request: Request, model: Model, threads: int | None = None) -> Decision:
+        key = (request, model, threads)
         if key not in self._decisions:
-            rules = Rules(priority=self.settings.priority, devices=self.settings.devices)
-            found = self.backends.found()
-            self._decisions[key] = select(request, model, found, self.probe, rules)
+            ranked = request.action == "embed" and model.shape
+            measured = self.measured(threads) if ranked else ()
+            self._decisions[key] = self._select(request, model, measured)
         return self._decisions[key]
+
+    def _select(
+        self, request: Request, model: Model, measured: tuple[Measurement, ...]
+    ) -> Decision:
+        settings = self.settings
+        rules = Rules(priority=settings.priority, devices=settings.devices, measured=measured)
+        return select(request, model, self.backends.found(), self.probe, rules)
+
+    def measured(self, threads: int | None = None) -> tuple[Measurement, ...]:
+        """What ``hotbed tune`` found on this machine with so many threads.
+
+        Raises:
+            SettingsError: The file with the measurements cannot be used.
+        """
+        if threads not in self._measured:
+            records = self.records()
+            here = this_machine(threads) if records else None
+            found = tuple(r.measurement for r in records if r.machine == here)
+            if len(found) < len(records):
+                _log.info(
+                    "%s: %d of %d measurements are of this machine with these threads",
+                    self.settings.tuned,
+                    len(found),
+                    len(records),
+                )
+            self._measured[threads] = found
+        return self._measured[threads]
+
+    def records(self) -> tuple[Record, ...]:
+        """Everything that ``hotbed tune`` recorded, of other machines as well; read once."""
+        if self._records is None:
+            self._records = read_records(self.settings.tuned)
+        return self._records
 
     def probe(self, found: Found, request: ProbeRequest) -> Probe:
         """Ask a backend about this machine; the same question is asked once."""
@@ -129,6 +191,27 @@ class House:
         converter = self.engine(route.converter)
         return converted_artifact(self.cache, converter, folder, target, self.gate())
 
+    def open(
+        self,
+        chosen: Verdict,
+        located: Located,
+        folder: ModelFolder,
+        *,
+        threads: int | None = None,
+        max_seq_length: int | None = None,
+    ) -> Runner:
+        """Open a model as a verdict says, in the batches that measured best, if any were."""
+        route = chosen.route
+        assert route is not None  # what was chosen has a route
+        tokenizer = Tokenizer.open(folder, max_seq_length)
+        artifact = self.artifact(route, located, folder)
+        engine = self.engine(chosen.backend)
+        options = LoadOptions(device=route.device, dtype=route.dtype, threads=threads)
+        loaded = engine.load(artifact, options)
+        if route.measured is not None:
+            loaded = evolve(loaded, token_budget=route.measured.token_budget)
+        return Runner(engine=engine, loaded=loaded, folder=folder, tokenizer=tokenizer)
+
     def gate(self, texts: Iterable[str] | None = None, *, accept_loss: bool = False) -> Gate:
         """The gate for what is converted or quantised.
 
@@ -151,7 +234,7 @@ class House:
         )
         floats = ("float32", "float16", "bfloat16")
         request = Request(dtype=None if variant.storage in floats else variant.storage)
-        decision = self._decide(request, model)
+        decision = self._select(request, model, ())  # what was measured has no say in the gate
         route = decision.chosen.route if decision.chosen else None
         if decision.chosen is None or route is None:
             raise NoBackendError(f"no backend can serve this:\n{decision.explain()}")
@@ -270,17 +353,13 @@ def load(
     if not folder.variants:
         inside = {name.removeprefix(f"{folder.pipeline.transformer}/") for name in folder.files}
         raise MissingFileError(why_missing(folder.root, inside))
-    decision = house.decide(Request(device=device, dtype=dtype, backend=backend), folder)
-    route = decision.chosen.route if decision.chosen else None
-    if decision.chosen is None or route is None:
+    request = Request(device=device, dtype=dtype, backend=backend)
+    decision = house.decide(request, folder, threads=threads)
+    if decision.chosen is None:
         raise NoBackendError(f"no backend can serve this:\n{decision.explain()}")
-    tokenizer = Tokenizer.open(folder, max_seq_length)
-    artifact = house.artifact(route, located, folder)
-    engine = house.engine(decision.chosen.backend)
-    loaded = engine.load(
-        artifact, LoadOptions(device=route.device, dtype=route.dtype, threads=threads)
+    runner = house.open(
+        decision.chosen, located, folder, threads=threads, max_seq_length=max_seq_length
     )
-    runner = Runner(engine=engine, loaded=loaded, folder=folder, tokenizer=tokenizer)
     return Embedder(
         runner,
         prompts=Prompts.merge(folder.saved, given=prompts, default_name=default_prompt_name),

@@ -22,6 +22,7 @@ __all__ = ["PROJECT_FILE", "Settings", "load_settings", "user_file"]
 PROJECT_FILE = "hotbed.toml"
 _PREFIX = "HOTBED_"
 _LISTS = ("backends", "blocked", "priority", "devices")
+_PATHS = frozenset({"home", "tuned"})
 # Variables that other parts of the project read; they are not settings.
 _NOT_SETTINGS = frozenset({"HOTBED_REQUIRE"})
 
@@ -30,6 +31,10 @@ def _default_home() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("hotbed", appauthor=False)
+
+
+def _default_tuned() -> Path:
+    return user_file().with_name("tuned.json")
 
 
 def _tuple(value: Any) -> tuple[str, ...]:
@@ -51,6 +56,7 @@ class Settings:
         blocked: Plugins that may not be used.
         priority: Backends to prefer, best first.
         devices: Where ``device="auto"`` looks, in order.
+        tuned: The file with what ``hotbed tune`` measured (``HOTBED_TUNED``); it need not be there.
         trace: Whether each hook call is printed on standard error (``HOTBED_TRACE=1``).
     """
 
@@ -59,6 +65,7 @@ class Settings:
     blocked: tuple[str, ...] = field(default=(), converter=_tuple)
     priority: tuple[str, ...] = field(default=(), converter=_tuple)
     devices: tuple[str, ...] = field(default=("cuda", "cpu"), converter=_tuple)
+    tuned: Path = field(factory=_default_tuned, converter=_path)
     trace: bool = False
 
 
@@ -88,7 +95,7 @@ def load_settings(environ: Mapping[str, str] | None = None, folder: Path | None 
     for where, values in layers:
         merged.update(values)
         origin.update(dict.fromkeys(values, where))
-    if set(merged) <= {"home"} and isinstance(merged.get("home", ""), str):
+    if set(merged) <= _PATHS and all(isinstance(value, str) for value in merged.values()):
         return Settings(**merged)  # nothing that could be wrong, so pydantic stays unimported
     return _validate(merged, origin)
 
@@ -132,6 +139,7 @@ def _validate(values: dict[str, Any], origin: dict[str, str]) -> Settings:
         blocked: list[str] = []
         priority: list[str] = []
         devices: list[str] = ["cuda", "cpu"]
+        tuned: Path | None = None
         trace: bool = False
 
     try:

@@ -10,7 +10,18 @@ from typing import Annotated
 
 import typer
 
-from hotbed.cli import backends, cache, convert, doctor, embed, info, new_backend, quickstart
+from hotbed.cli import (
+    backends,
+    cache,
+    convert,
+    doctor,
+    embed,
+    info,
+    new_backend,
+    quickstart,
+    tune,
+    validate,
+)
 from hotbed.cli.console import complain, errors
 from hotbed.errors import HotbedError, HotbedWarning, UsageError
 from hotbed.version import __version__
@@ -27,9 +38,11 @@ app = typer.Typer(
 app.command("quickstart")(quickstart.quickstart)
 app.command("embed")(embed.embed)
 app.command("convert")(convert.convert)
+app.command("validate")(validate.validate_command)
 app.command("info")(info.info)
 app.command("backends")(backends.backends)
 app.command("doctor")(doctor.doctor)
+app.command("tune")(tune.tune)
 app.command("new-backend")(new_backend.new_backend)
 app.add_typer(cache.app, name="cache")
 
