@@ -32,7 +32,7 @@ def spellings(name: str) -> Iterable[str]:
 def forward(folder: Path, config: dict[str, Any], batch: TokenBatch) -> NDArray[np.float32]:
     """Token embeddings, (batch, tokens, hidden) float32."""
     tensors = Tensors.open(folder, spellings)
-    x = tensors["embeddings.word_embeddings.weight"][batch.input_ids]
+    x = tensors.rows("embeddings.word_embeddings.weight", batch.input_ids)
     x = x + tensors["embeddings.position_embeddings.weight"][: x.shape[1]]
     if config.get("type_vocab_size", 2):
         x = x + tensors["embeddings.token_type_embeddings.weight"][0]

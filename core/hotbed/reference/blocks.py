@@ -40,15 +40,24 @@ class Tensors:
         return any(spelling in self.weights.names for spelling in self.spell(name))
 
     def __getitem__(self, name: str) -> Doubles:
+        return self._stored(name).astype(np.float64)
+
+    def _stored(self, name: str) -> NDArray[np.float32]:
         for spelling in self.spell(name):
             shape = self.weights.shape(spelling)
             if shape is not None:
-                return self.weights.float32(spelling, shape).astype(np.float64)
+                return self.weights.float32(spelling, shape)
         raise CorruptFileError(f"{self.weights.path} holds no tensor {name!r}")
+
+    def rows(self, name: str, ids: NDArray[np.int64]) -> Doubles:
+        """Rows of an embedding table, widened after they are picked: the table may be gigabytes."""
+        return self._stored(name)[ids].astype(np.float64)
 
     def linear(self, x: Doubles, name: str) -> Doubles:
         """x·Wᵀ, plus the bias where there is one."""
-        out = x @ self[f"{name}.weight"].T
+        # As one matrix: numpy multiplies (batch, tokens, width) row of texts by row of texts.
+        flat = x.reshape(-1, x.shape[-1]) @ self[f"{name}.weight"].T
+        out = flat.reshape(*x.shape[:-1], -1)
         return out + self[f"{name}.bias"] if self.has(f"{name}.bias") else out
 
     def layer_norm(self, x: Doubles, name: str, eps: float) -> Doubles:

@@ -30,7 +30,7 @@ _LAYER = {
 def forward(folder: Path, config: dict[str, Any], batch: TokenBatch) -> NDArray[np.float32]:
     """Token embeddings, (batch, tokens, hidden) float32."""
     tensors = Tensors.open(folder, _spellings)
-    x = tensors["embeddings.word_embeddings.weight"][batch.input_ids]
+    x = tensors.rows("embeddings.word_embeddings.weight", batch.input_ids)
     x = x + tensors["embeddings.position_embeddings.weight"][: x.shape[1]]
     x = tensors.layer_norm(x, "embeddings.LayerNorm", 1e-12)
     as_in_bert = {

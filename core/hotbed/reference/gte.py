@@ -29,7 +29,7 @@ def forward(folder: Path, config: dict[str, Any], batch: TokenBatch) -> NDArray[
     """Token embeddings, (batch, tokens, hidden) float32."""
     tensors = Tensors.open(folder, _spellings)
     eps = config.get("layer_norm_eps", 1e-12)
-    x = tensors["embeddings.word_embeddings.weight"][batch.input_ids]
+    x = tensors.rows("embeddings.word_embeddings.weight", batch.input_ids)
     if config.get("type_vocab_size", 1):
         x = x + tensors["embeddings.token_type_embeddings.weight"][0]
     x = tensors.layer_norm(x, "embeddings.LayerNorm", eps)

@@ -31,7 +31,7 @@ def forward(folder: Path, config: dict[str, Any], batch: TokenBatch) -> NDArray[
     near = abs(columns[:, None] - columns) <= config.get("local_attention", 128) // 2
     real = batch.attention_mask[:, None, None, :] != 0
 
-    x = tensors["embeddings.tok_embeddings.weight"][batch.input_ids]
+    x = tensors.rows("embeddings.tok_embeddings.weight", batch.input_ids)
     x = tensors.layer_norm(x, "embeddings.norm", eps)
     for layer in range(config["num_hidden_layers"]):
         at, whole = f"layers.{layer}.", _sees_all(config, layer)

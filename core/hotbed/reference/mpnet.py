@@ -21,7 +21,7 @@ __all__ = ["forward"]
 def forward(folder: Path, config: dict[str, Any], batch: TokenBatch) -> NDArray[np.float32]:
     """Token embeddings, (batch, tokens, hidden) float32."""
     tensors = Tensors.open(folder, _spellings)
-    x = tensors["embeddings.word_embeddings.weight"][batch.input_ids]
+    x = tensors.rows("embeddings.word_embeddings.weight", batch.input_ids)
     x = x + tensors["embeddings.position_embeddings.weight"][positions(batch.input_ids, 1)]
     x = tensors.layer_norm(x, "embeddings.LayerNorm", config.get("layer_norm_eps", 1e-12))
     bias = _bias(tensors["encoder.relative_attention_bias.weight"], x.shape[1])

@@ -45,7 +45,7 @@ def forward(folder: Path, config: dict[str, Any], batch: TokenBatch) -> NDArray[
     eps = config.get("layer_norm_epsilon", 1e-5) if hub else config.get("layer_norm_eps", 1e-12)
     gate = _GATES[config["activation_function"]] if hub else config.get("hidden_act", "silu")
 
-    x = tensors["embeddings.word_embeddings.weight"][batch.input_ids]
+    x = tensors.rows("embeddings.word_embeddings.weight", batch.input_ids)
     if tensors.has("embeddings.token_type_embeddings.weight"):
         x = x + tensors["embeddings.token_type_embeddings.weight"][0]
     x = tensors.layer_norm(x, "embeddings.LayerNorm", eps)

@@ -23,7 +23,7 @@ def forward(folder: Path, config: dict[str, Any], batch: TokenBatch) -> NDArray[
     """Token embeddings, (batch, tokens, hidden) float32."""
     tensors = Tensors.open(folder, _spellings)
     places = positions(batch.input_ids, config.get("pad_token_id", 1))
-    x = tensors["embeddings.word_embeddings.weight"][batch.input_ids]
+    x = tensors.rows("embeddings.word_embeddings.weight", batch.input_ids)
     x = x + tensors["embeddings.position_embeddings.weight"][places]
     if config.get("type_vocab_size", 2):
         x = x + tensors["embeddings.token_type_embeddings.weight"][0]
