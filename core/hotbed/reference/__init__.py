@@ -21,11 +21,13 @@ FORWARDS = {
     "bert": f"{_HERE}.bert",
     "camembert": f"{_HERE}.roberta",
     "distilbert": f"{_HERE}.distilbert",
+    "gemma3_text": f"{_HERE}.gemma3",
     "gte": f"{_HERE}.gte",
     "modernbert": f"{_HERE}.modernbert",
     "mpnet": f"{_HERE}.mpnet",
     "new": f"{_HERE}.gte",
     "nomic_bert": f"{_HERE}.nomic_bert",
+    "qwen3": f"{_HERE}.qwen3",
     "roberta": f"{_HERE}.roberta",
     "xlm-roberta": f"{_HERE}.roberta",
 }

@@ -10,11 +10,13 @@ from typing import Any
 from attrs import field, frozen
 
 from hotbed.testing import tiny_absolute as absolute
+from hotbed.testing import tiny_decoders as decoders
 from hotbed.testing import tiny_rotary as rotary
 from hotbed.testing.tiny import SPECIAL, bert_config, bert_tensors, build_tiny
 
 __all__ = ["TINY", "Tiny", "build_family"]
 
+_GEMMA_DENSE = {"bias": False, "activation_function": "torch.nn.modules.linear.Identity"}
 _PAD_SECOND = ("[CLS]", "[PAD]", "[SEP]", "[UNK]")
 
 
@@ -74,6 +76,22 @@ TINY: dict[str, Tiny] = {
     ),
     "new": _gte("new", "hub", "new.", "unpacked"),
     "gte": _gte("gte", "native", "hub"),
+    "qwen3": Tiny(
+        config=decoders.qwen3_config,
+        tensors=decoders.decoder_tensors,
+        dialects=("", "model."),
+        build={
+            "pooling": {"pooling_mode_lasttoken": True},
+            "padding_side": "left",
+            "template": "$A [SEP]",
+        },
+    ),
+    "gemma3_text": Tiny(
+        config=decoders.gemma3_config,
+        tensors=decoders.decoder_tensors,
+        dialects=("", "model."),
+        build={"heads": ("Dense", "Dense", "Normalize"), "dense": _GEMMA_DENSE},
+    ),
     "mpnet": Tiny(
         config=absolute.mpnet_config, tensors=absolute.mpnet_tensors, special=_PAD_SECOND
     ),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from hotbed.testing.tiny import bert_config
 
 __all__ = [
+    "Tensors",
     "draw",
     "gte_config",
     "gte_tensors",
