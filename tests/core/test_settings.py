@@ -69,6 +69,16 @@ def test_an_empty_home_counts_as_unset(project: Path) -> None:
     assert load_settings({"HOTBED_HOME": ""}, project).home == Settings().home
 
 
+def test_measurements_lie_beside_the_users_file(project: Path) -> None:
+    """Where ``hotbed tune`` writes: beside ``config.toml``, or where a file or variable says."""
+    assert load_settings({}, project).tuned == user_file().with_name("tuned.json")
+    (project / "hotbed.toml").write_text('tuned = "~/speeds.json"')
+    assert load_settings({}, project).tuned == Path("~/speeds.json").expanduser()
+    settings = load_settings({"HOTBED_TUNED": "/speeds.json"}, project)
+    assert settings.tuned == Path("/speeds.json")
+    assert load_settings({"HOTBED_TUNED": "/a", "HOTBED_BLOCKED": "b"}, project).tuned == Path("/a")
+
+
 def test_a_tilde_means_the_users_folder(project: Path) -> None:
     """``~`` in a home is expanded, whoever wrote it."""
     (project / "hotbed.toml").write_text('home = "~/models"\nblocked = []')
@@ -90,11 +100,12 @@ def test_all_mistakes_come_together(project: Path) -> None:
     assert "known keys: home, backends, blocked, priority, devices" in message
 
 
-@pytest.mark.parametrize("line", ["home = 3", "home = ['/a']", "home = {a = 1}"])
-def test_a_home_that_is_no_path_is_a_mistake(project: Path, line: str) -> None:
-    """The one key that is read without pydantic is checked as well."""
-    (project / "hotbed.toml").write_text(line)
-    with pytest.raises(SettingsError, match="'home' in"):
+@pytest.mark.parametrize("key", ["home", "tuned"])
+@pytest.mark.parametrize("value", ["3", "['/a']", "{a = 1}"])
+def test_a_path_that_is_none_is_a_mistake(project: Path, key: str, value: str) -> None:
+    """The keys that are read without pydantic are checked as well."""
+    (project / "hotbed.toml").write_text(f"{key} = {value}")
+    with pytest.raises(SettingsError, match=f"'{key}' in"):
         load_settings({}, project)
 
 

@@ -168,9 +168,10 @@ def read_records(path: Path) -> tuple[Record, ...]:
 
 
 def _unusable(path: Path, error: Exception) -> SettingsError:
+    what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
     return SettingsError(
-        f"{path} does not hold measurements that `hotbed tune` wrote: {type(error).__name__}: "
-        f"{error}. `hotbed tune --forget` puts it aside; HOTBED_TUNED names another file"
+        f"{path} does not hold measurements that `hotbed tune` wrote: {what}. "
+        f"`hotbed tune --forget` puts it aside; HOTBED_TUNED names another file"
     )
 
 
@@ -179,7 +180,7 @@ def _refuse(constant: str) -> float:
 
 
 def _record(machine: Machine, item: dict[str, Any]) -> Record:
-    own = {name: item[name] for name in _names(Measurement)}
+    own = {name: item[name] for name in _names(Measurement) if name in item}
     rest = {name: value for name, value in item.items() if name not in own}
     measurement = _built(Measurement, own)
     for name in ("token_budget", "bulk", "query", "score"):
@@ -198,9 +199,14 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
 
 
 def _built(kind: type[Any], values: dict[str, Any]) -> Any:
+    known = set(_names(kind))
+    if absent := known.difference(values):
+        raise ValueError(f"{', '.join(sorted(absent))} is missing")
+    if strange := set(values).difference(known):
+        raise ValueError(f"{', '.join(sorted(strange))} is not known")
     for field in fields(kind):
         right = _KINDS.get(str(field.type))
-        if right and field.name in values and not right(values[field.name]):
+        if right and not right(values[field.name]):
             raise TypeError(f"{field.name} is {values[field.name]!r}, not {field.type}")
     return kind(**values)
 
