@@ -105,6 +105,18 @@ class Checkpoint:
         """Whether there is such a tensor."""
         return self._spelt(name)[0] in self.weights.names
 
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        """The shape of a tensor that has one of its own in the file; None where there is none."""
+        return self.weights.shape(self._spelt(name)[0])
+
+    def is_whole(self, name: str) -> bool:
+        """Whether a tensor is stored as whole numbers."""
+        return self.weights.is_whole(self._spelt(name)[0])
+
+    def whole(self, name: str) -> NDArray[np.int64]:
+        """Read a tensor of whole numbers."""
+        return self.weights.whole(self._spelt(name)[0])
+
     def claim(self, name: str, shape: tuple[int, ...]) -> None:
         """Note that a tensor of this shape is needed; what is wrong with it is kept for later."""
         spelt, _, count = self._spelt(name)

@@ -75,7 +75,7 @@ def test_a_bare_causal_model_is_pooled_by_its_last_token(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     "name",
-    "Router Asym CLIPModel StaticEmbedding BoW LSTM CNN WordEmbeddings WeightedLayerPooling "
+    "Router Asym CLIPModel BoW LSTM CNN WordEmbeddings WeightedLayerPooling "
     "WordWeights SpladePooling MLMTransformer".split(),
 )
 def test_known_modules_that_cannot_run_are_refused_with_the_reason(folder: Path, name: str) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,9 +43,11 @@ def assert_equal_to_the_reference(
     longest: int,
     within: float = 2e-5,
     kinds: Iterable[str] = KINDS,
+    config: Mapping[str, Any] | None = None,
 ) -> None:
     """On every kind of batch, tokens and sentences are those of the reference."""
-    ask, config = open_both(build(folder, profile)), read_folder(folder).config
+    ask = open_both(build(folder, profile))
+    config = read_folder(folder).config if config is None else config
     for kind in kinds:
         batch = make_batch(
             kind, vocab=config["vocab_size"], longest=longest, pad_id=config["pad_token_id"]

@@ -10,7 +10,6 @@ import pytest
 
 from hotbed.backends import TokenBatch
 from hotbed.errors import UnsupportedModelError
-from hotbed.models import read_folder
 from hotbed.reference import FORWARDS
 from hotbed.testing.tiny_batches import make_batch
 from hotbed.testing.tiny_families import TINY, build_family
@@ -56,7 +55,7 @@ def test_nothing_in_a_graph_is_idle(tmp_path: Path, family: str, profile: str) -
 def test_a_row_does_not_know_its_batch(tmp_path: Path, family: str, profile: str) -> None:
     """Each text alone and unpadded gives the vector that it gives in a batch."""
     folder = build_family(tmp_path / "m", family)
-    ask, config = open_both(build(folder, profile)), read_folder(folder).config
+    ask, config = open_both(build(folder, profile)), TINY[family].config()
     batch = make_batch(
         "right padding", vocab=config["vocab_size"], longest=30, pad_id=config["pad_token_id"]
     )

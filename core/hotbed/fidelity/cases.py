@@ -46,9 +46,11 @@ def cases_for(tokenizer: Tokenizer, texts: Sequence[str], *, drop_prompt: bool) 
         Case(name="texts", batch=tokenizer.batch(tokens, np.sort(rows)))
         for rows in pack(tokens.counts, _BUDGET)
     ]
-    first, pad = tokens.ids[0][0], tokenizer.pad_id
+    pad = tokenizer.pad_id
+    # A tokenizer that leaves unknown tokens out may know nothing of the texts.
+    first = next((ids[0] for ids in tokens.ids if ids), pad)
     found.append(Case(name="one token", batch=_row([first], 1, pad, tokenizer.left)))
-    longest = _longest(tokenizer, texts)
+    longest = _longest(tokenizer, texts) or [first]
     short = min(_SHORT, len(longest))
     found.append(
         Case(name="all but one token padding", batch=_row([first], short, pad, tokenizer.left))

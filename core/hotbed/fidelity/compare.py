@@ -20,7 +20,7 @@ class Fidelity:
 
     Attributes:
         texts: How many texts were compared.
-        lowest: The lowest cosine of a text's two vectors.
+        lowest: The lowest cosine of a text's two vectors; of two zero vectors it is 1.
         percentile: The 1st percentile of those cosines.
         mean: Their mean.
         max_abs: The largest difference of one number.
@@ -55,7 +55,9 @@ def compare_vectors(reference: NDArray[np.floating], other: NDArray[np.floating]
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise UsageError("cannot compare: there are numbers that are not finite")
     unit_a, unit_b = _unit(a), _unit(b)
-    cosines = np.einsum("td,td->t", unit_a, unit_b)
+    # Where a model has nothing to say of a text, saying nothing is right.
+    nothing = ~(a.any(axis=1) | b.any(axis=1))
+    cosines = np.where(nothing, 1.0, np.einsum("td,td->t", unit_a, unit_b))
     return Fidelity(
         texts=len(a),
         lowest=float(cosines.min()),

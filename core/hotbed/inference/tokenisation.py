@@ -6,6 +6,7 @@ fail with "Already borrowed". So the tokenizer only truncates, once set, and pad
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -43,13 +44,27 @@ class Tokens:
 
 @frozen(kw_only=True, eq=False)
 class Tokenizer:
-    """A model's tokenizer with its limits."""
+    """A model's tokenizer with its limits.
+
+    Attributes:
+        backend: A ``tokenizers.Tokenizer``.
+        max_seq_length: Tokens kept of a text; None where nothing limits them.
+        pad_id: What stands on padding.
+        left: Whether padding comes first.
+        special_ids: Special tokens.
+        adds_special: Whether they are put around a text.
+        longest_text: Characters kept of a text before it is tokenised; None keeps all.
+        dropped_id: A token that is left out.
+    """
 
     backend: Any
     max_seq_length: int | None
     pad_id: int
     left: bool
     special_ids: frozenset[int]
+    adds_special: bool = True
+    longest_text: int | None = None
+    dropped_id: int | None = None
     _prompt_lengths: dict[str, int] = field(factory=dict, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False)
 
@@ -70,13 +85,17 @@ class Tokenizer:
         """
         path = folder.root / TOKENIZER
         backend = _read(path)
-        limit = max_seq_length if max_seq_length is not None else folder.max_seq_length
+        rules = folder.rules
         padding, truncation = backend.padding or {}, backend.truncation or {}
+        limit = max_seq_length if max_seq_length is not None else folder.max_seq_length
+        if limit is None and rules.own_limit:
+            limit = truncation.get("max_length")
         backend.no_padding()
         backend.no_truncation()
         if limit is not None:
             # Below the special tokens the tokenizer would cut nothing, without a word.
-            least = max(1, backend.num_special_tokens_to_add(False))
+            added = backend.num_special_tokens_to_add(False) if rules.special_tokens else 0
+            least = max(1, added)
             if limit < least:
                 raise UsageError(f"max_seq_length={limit}: at least {least} tokens are needed")
             side = folder.tokenizer_config.get("truncation_side") or truncation.get("direction")
@@ -84,14 +103,17 @@ class Tokenizer:
         follow_configuration(backend, folder.tokenizer_config, folder.family)
         if folder.do_lower_case:
             _lower_case(backend)
-        added = backend.get_added_tokens_decoder()
+        tokens = backend.get_added_tokens_decoder()
         pad = folder.config.get("pad_token_id")
         return cls(
             backend=backend,
             max_seq_length=limit,
             pad_id=int(pad if pad is not None else padding.get("pad_id", 0)),
             left=(folder.padding_side or padding.get("direction")) == "left",
-            special_ids=frozenset(i for i, token in added.items() if token.special),
+            special_ids=frozenset(i for i, token in tokens.items() if token.special),
+            adds_special=rules.special_tokens,
+            longest_text=_longest_text(backend, limit) if rules.cut_characters else None,
+            dropped_id=_unknown_id(backend) if rules.drop_unknown else None,
         )
 
     def encode(
@@ -105,11 +127,13 @@ class Tokenizer:
             drop_prompt: Whether pooling leaves the prompt's tokens out.
         """
         prompted = [prompt + text for text in texts] if prompt else list(texts)
-        encodings = self.backend.encode_batch_fast(prompted)
+        length = self.longest_text
+        cut = [text if length is None else text[:length] for text in prompted]
+        encodings = self.backend.encode_batch_fast(cut, add_special_tokens=self.adds_special)
         ids = [encoding.ids for encoding in encodings]
-        limit = self.max_seq_length
-        full = [e for e, row in zip(encodings, ids, strict=True) if len(row) == limit]
-        truncated = sum(1 for encoding in full if encoding.overflowing)
+        truncated = self._count_truncated(prompted, encodings, ids)
+        if self.dropped_id is not None:
+            ids = [[i for i in row if i != self.dropped_id] for row in ids]
         return Tokens(
             ids=ids,
             counts=np.fromiter(map(len, ids), dtype=np.int64, count=len(ids)),
@@ -117,17 +141,28 @@ class Tokenizer:
             prompt_length=self.prompt_length(prompt) if prompt and drop_prompt else 0,
         )
 
+    def _count_truncated(
+        self, texts: Sequence[str], encodings: Sequence[Any], ids: Sequence[Sequence[int]]
+    ) -> int:
+        limit, length = self.max_seq_length, self.longest_text
+        return sum(
+            1
+            for text, encoding, row in zip(texts, encodings, ids, strict=True)
+            if (length is not None and len(text) > length)
+            or (len(row) == limit and encoding.overflowing)
+        )
+
     def unlimited(self) -> Tokenizer:
         """The same tokenizer without a limit, for counting."""
         backend = type(self.backend).from_str(self.backend.to_str())
         backend.no_truncation()
-        return evolve(self, backend=backend, max_seq_length=None)
+        return evolve(self, backend=backend, max_seq_length=None, longest_text=None)
 
     def prompt_length(self, prompt: str) -> int:
         """Tokens of a prompt alone, with what stands before it, without what ends a text."""
         with self._lock:
             if prompt not in self._prompt_lengths:
-                ids = self.backend.encode(prompt).ids
+                ids = self.backend.encode(prompt, add_special_tokens=self.adds_special).ids
                 ends = bool(ids) and ids[-1] in self.special_ids
                 self._prompt_lengths[prompt] = len(ids) - ends
             return self._prompt_lengths[prompt]
@@ -164,6 +199,23 @@ def _read(path: Path) -> Any:
             f"{path} ({path.stat().st_size:,} bytes) cannot be read as a tokenizer: {error}; "
             f"download or save it again"
         ) from error
+
+
+def _longest_text(backend: Any, limit: int | None) -> int | None:
+    """Characters that model2vec keeps: the limit times the vocabulary's median token length."""
+    if limit is None:
+        return None
+    return limit * int(np.median([len(token) for token in backend.get_vocab()]))
+
+
+def _unknown_id(backend: Any) -> int | None:
+    """The number of the unknown token; None where the tokenizer has none."""
+    model = backend.model
+    if hasattr(model, "unk_token"):
+        return None if model.unk_token is None else backend.token_to_id(model.unk_token)
+    # Unigram keeps a number, and its Python class does not show it.
+    found: int | None = json.loads(backend.to_str())["model"].get("unk_id")
+    return found
 
 
 def _lower_case(backend: Any) -> None:

@@ -6,14 +6,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from hotbed.backends.manifest import FileFormat
 from hotbed.backends.values import Variant
 from hotbed.errors import CorruptFileError, MissingFileError, UnsupportedModelError
 from hotbed.models import layout
+from hotbed.models.encoder import EncoderSettings, TokenRules
 from hotbed.models.jsonfile import read_object
 from hotbed.models.modules import Pipeline, read_pipeline
+from hotbed.models.static import read_static, static_config
 from hotbed.models.transformer import read_transformer
 from hotbed.models.weights import INDEX, read_index, stored_dtype
 
@@ -37,13 +39,14 @@ class ModelFolder:
         path: Where it lies.
         name: What the user called it.
         files: Every file, present or fetchable, with forward slashes.
-        config: ``config.json`` of the transformer.
-        pipeline: What follows the transformer.
+        config: ``config.json`` of the transformer; its ``model_type`` is always there.
+        pipeline: The modules.
         saved: ``config_sentence_transformers.json``.
         max_seq_length: Tokens kept of a text; None where nothing limits them.
         do_lower_case: Whether texts are lower-cased before the tokenizer's own normaliser.
         tokenizer_config: What the folder tells its tokenizer besides ``tokenizer.json``.
         formats: File formats that installed backends bring.
+        rules: How texts become tokens.
     """
 
     path: Path
@@ -56,6 +59,7 @@ class ModelFolder:
     do_lower_case: bool
     tokenizer_config: dict[str, Any]
     formats: tuple[FileFormat, ...] = ()
+    rules: TokenRules = field(factory=TokenRules)
 
     @property
     def shape(self) -> str:
@@ -173,13 +177,8 @@ def _read(path: Path, name: str | None, files: Iterable[str] | None) -> ModelFol
     known = list_files(path) if files is None else frozenset(files)
     bare = read_object(path / layout.CONFIG, required=False)
     pipeline = read_pipeline(path, bare)
-    root = path / pipeline.transformer
-    config = read_object(root / layout.CONFIG)
-    if not config.get("model_type"):
-        raise CorruptFileError(f"{root / layout.CONFIG} has no model_type; it names the family")
-    # As in sentence-transformers, only modules.json makes a folder more than a bare transformer.
     is_module = (path / layout.MODULES).exists()
-    settings = read_transformer(root, config, is_module=is_module)
+    config, settings = _read_encoder(path / pipeline.transformer, pipeline, is_module=is_module)
     saved = read_object(path / layout.SENTENCE_CONFIG, required=False)
     kind = saved.get("model_type", "SentenceTransformer")
     if kind != "SentenceTransformer":
@@ -194,4 +193,19 @@ def _read(path: Path, name: str | None, files: Iterable[str] | None) -> ModelFol
         max_seq_length=settings.max_seq_length,
         do_lower_case=settings.do_lower_case,
         tokenizer_config=settings.tokenizer,
+        rules=settings.rules,
     )
+
+
+def _read_encoder(
+    root: Path, pipeline: Pipeline, *, is_module: bool
+) -> tuple[dict[str, Any], EncoderSettings]:
+    """The configuration and the settings of the module that embeds tokens."""
+    if pipeline.is_static:
+        config = static_config(read_object(root / layout.CONFIG, required=False))
+        return config, read_static(config)
+    config = read_object(root / layout.CONFIG)
+    if not config.get("model_type"):
+        raise CorruptFileError(f"{root / layout.CONFIG} has no model_type; it names the family")
+    # As in sentence-transformers, only modules.json makes a folder more than a bare transformer.
+    return config, read_transformer(root, config, is_module=is_module)

@@ -8,7 +8,7 @@ and is refused.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from attrs import frozen
@@ -17,6 +17,7 @@ from hotbed.backends.values import POOLING_MODES, Pooling
 from hotbed.errors import CorruptFileError, UnsupportedModelError
 from hotbed.models.jsonfile import read_object, read_value
 from hotbed.models.layout import CONFIG, MODULES
+from hotbed.models.static import MODEL2VEC
 
 __all__ = ["ACTIVATIONS", "Dense", "Head", "LayerNorm", "Normalize", "Pipeline", "read_pipeline"]
 
@@ -46,8 +47,13 @@ _REFUSED = {
     "SparseStaticEmbedding": "its output is sparse",
     "SparseAutoEncoder": "its output is sparse",
     "MultiVectorMask": "its output is one vector a token",
-    "StaticEmbedding": "it has no transformer",
 }
+
+_STATIC = "StaticEmbedding"
+_BODIES = {"Transformer": ["Transformer", "Pooling"], _STATIC: [_STATIC]}
+"""Modules that embed tokens → the modules up to the first vector of a text."""
+
+_MEAN = Pooling(modes=("mean",))
 
 _PACKAGES = ("sentence_transformers.",)
 _WHERE = "sentence_embedding"
@@ -83,15 +89,16 @@ Head = Dense | LayerNorm | Normalize
 
 @frozen(kw_only=True)
 class Pipeline:
-    """What follows the transformer.
+    """The modules: one that embeds tokens, pooling, and heads.
 
     Attributes:
-        transformer: Folder of the transformer, relative to the model folder; ``""`` is the root.
+        transformer: Folder of the module that embeds tokens, a transformer in nearly all,
+            relative to the model folder; ``""`` is the root.
         pooling: How tokens become one vector.
         heads: What is applied to that vector, in order.
         declared_dimension: The width that the pooling's configuration states, if any.
         names: Every module's class, for listings; Dropout is among them and does nothing.
-        module_paths: Folders of the modules after the transformer, whether they exist or not.
+        module_paths: Folders of the modules after the first, whether they exist or not.
     """
 
     transformer: str
@@ -100,6 +107,11 @@ class Pipeline:
     declared_dimension: int | None
     names: tuple[str, ...]
     module_paths: tuple[str, ...] = ()
+
+    @property
+    def is_static(self) -> bool:
+        """Whether tokens are embedded by a table, and not by a transformer."""
+        return self.names[0] == _STATIC
 
     @property
     def head_paths(self) -> tuple[str, ...]:
@@ -124,40 +136,65 @@ def read_pipeline(folder: Path, config: dict[str, Any]) -> Pipeline:
     """
     if not (folder / MODULES).exists():
         return _default_pipeline(config)
-    entries = _entries(folder / MODULES)
+    path = folder / MODULES
+    entries = _entries(path)
     kinds = [_kind(entry) for entry in entries]
-    if kinds[:1] != ["Transformer"]:
-        raise UnsupportedModelError(
-            f"{folder / MODULES}: the first module is {kinds[0]}, and hotbed runs folders that "
-            f"start with a Transformer"
-        )
-    if kinds.count("Pooling") != 1 or kinds[1] != "Pooling":
-        raise UnsupportedModelError(
-            f"{folder / MODULES}: the modules are {', '.join(kinds)}; hotbed runs one Pooling "
-            f"right after the Transformer"
-        )
-    transformer, pooling_entry, *rest = entries
-    pooling_config = read_object(folder / str(pooling_entry["path"]) / CONFIG)
-    pooling = _pooling(pooling_config, folder / str(pooling_entry["path"]) / CONFIG)
+    pooling, declared = _read_pooling(folder, path, entries, kinds)
+    after = len(_BODIES[kinds[0]])
     heads = tuple(
         head
-        for kind, entry in zip(kinds[2:], rest, strict=True)
-        for head in _HEADS[kind](folder, str(entry["path"]))
+        for kind, entry in zip(kinds[after:], entries[after:], strict=True)
+        for head in _HEADS[kind](folder, entry["path"])
     )
-    declared = pooling_config.get("embedding_dimension")
-    declared = pooling_config.get("word_embedding_dimension") if declared is None else declared
     return Pipeline(
-        transformer=str(transformer["path"]),
+        transformer=entries[0]["path"],
         pooling=pooling,
         heads=heads,
         declared_dimension=declared,
         names=tuple(kinds),
-        module_paths=tuple(str(entry["path"]) for entry in entries[1:]),
+        module_paths=tuple(entry["path"] for entry in entries[1:]),
     )
 
 
+def _read_pooling(
+    folder: Path, path: Path, entries: list[dict[str, Any]], kinds: list[str]
+) -> tuple[Pooling, int | None]:
+    """The pooling, and the width that its configuration states; the modules' order is checked."""
+    if kinds[0] not in _BODIES:
+        raise UnsupportedModelError(
+            f"{path}: the first module is {kinds[0]}, and hotbed runs folders that start with a "
+            f"{' or a '.join(_BODIES)}"
+        )
+    body = _BODIES[kinds[0]]
+    if kinds[: len(body)] != body or not _HEADS.keys() >= set(kinds[len(body) :]):
+        pools = "with one Pooling right after it" if "Pooling" in body else "without a Pooling"
+        raise UnsupportedModelError(
+            f"{path}: the modules are {', '.join(kinds)}; hotbed runs a {kinds[0]} {pools}, then "
+            f"any of {', '.join(_HEADS)}"
+        )
+    if "Pooling" not in body:
+        return _MEAN, None
+    where = folder / entries[1]["path"] / CONFIG
+    config = read_object(where)
+    declared = config.get("embedding_dimension")
+    declared = config.get("word_embedding_dimension") if declared is None else declared
+    return _pooling(config, where), declared
+
+
 def _default_pipeline(config: dict[str, Any]) -> Pipeline:
-    """A bare transformer: mean pooling, or the last token of a causal language model."""
+    """A bare transformer: mean pooling, or the last token of a causal language model.
+
+    Or a table of model2vec's, which wrote no ``modules.json`` at first.
+    """
+    if config.get("model_type") == MODEL2VEC:
+        unit_length = bool(config.get("normalize"))
+        return Pipeline(
+            transformer="",
+            pooling=_MEAN,
+            heads=(Normalize(),) if unit_length else (),
+            declared_dimension=None,
+            names=(_STATIC, "Normalize") if unit_length else (_STATIC,),
+        )
     architectures = config.get("architectures") or [""]
     causal = str(architectures[0]).endswith("ForCausalLM") and config.get("is_causal", True)
     return Pipeline(
@@ -176,11 +213,12 @@ def _entries(path: Path) -> list[dict[str, Any]]:
     for entry in value:
         if not isinstance(entry, dict) or "type" not in entry or "path" not in entry:
             raise CorruptFileError(f"{path}: an entry lacks `type` or `path`: {entry!r}")
-        parts = Path(str(entry["path"])).parts
-        if Path(str(entry["path"])).is_absolute() or ".." in parts:
+        place = PureWindowsPath(str(entry["path"]))  # splits at slashes of both kinds
+        if place.anchor or ".." in place.parts:
             raise UnsupportedModelError(
                 f"{path}: the module path {entry['path']!r} leads out of the model folder"
             )
+        entry["path"] = "/".join(place.parts)  # model2vec writes "." for the root
     return value  # in the file's order, as sentence-transformers runs them; idx is not read
 
 
@@ -194,8 +232,8 @@ def _kind(entry: dict[str, Any]) -> str:
         )
     if name in _REFUSED:
         raise UnsupportedModelError(f"the module {name} cannot be run: {_REFUSED[name]}")
-    if name not in ("Transformer", "Pooling", *_HEADS):
-        known = ", ".join(["Transformer", "Pooling", *_HEADS])
+    if name not in (*_BODIES, "Pooling", *_HEADS):
+        known = ", ".join([*_BODIES, "Pooling", *_HEADS])
         raise UnsupportedModelError(f"the module {name} is not known; hotbed runs {known}")
     if entry.get("kwargs"):
         raise UnsupportedModelError(

@@ -9,13 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
-
 from hotbed.errors import UnsupportedModelError
 from hotbed.models import layout
+from hotbed.models.encoder import EncoderSettings
 from hotbed.models.jsonfile import read_object
 
-__all__ = ["TransformerSettings", "read_transformer"]
+__all__ = ["read_transformer"]
 
 # Families that number positions from pad_token_id + 1: 514 position embeddings hold 512 tokens.
 _OFFSET_FAMILIES = ("roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl")
@@ -37,22 +36,7 @@ _ONLY_VALUES: dict[str, tuple[Any, ...]] = {
 """Settings with which the vectors would differ, and the values with which they do not."""
 
 
-@frozen(kw_only=True)
-class TransformerSettings:
-    """What a transformer's folder says besides its architecture.
-
-    Attributes:
-        max_seq_length: Tokens kept of a text; None where nothing limits them.
-        do_lower_case: Whether texts are lower-cased before the tokenizer's own normaliser.
-        tokenizer: ``tokenizer_config.json``, overruled by the module's ``processor_kwargs``.
-    """
-
-    max_seq_length: int | None
-    do_lower_case: bool
-    tokenizer: dict[str, Any]
-
-
-def read_transformer(root: Path, config: dict[str, Any], *, is_module: bool) -> TransformerSettings:
+def read_transformer(root: Path, config: dict[str, Any], *, is_module: bool) -> EncoderSettings:
     """Read the settings of the transformer in a folder.
 
     Args:
@@ -74,7 +58,7 @@ def read_transformer(root: Path, config: dict[str, Any], *, is_module: bool) -> 
     processor = own.get("processor_kwargs") or {}
     saved = read_object(root / layout.TOKENIZER_CONFIG, required=False)
     explicit = processor.get("model_max_length", own.get("max_seq_length"))
-    return TransformerSettings(
+    return EncoderSettings(
         max_seq_length=int(explicit) if explicit is not None else _limit(saved, config),
         do_lower_case=bool(own.get("do_lower_case", False)),
         tokenizer={**saved, **processor},

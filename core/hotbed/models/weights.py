@@ -20,6 +20,7 @@ INDEX = f"{WEIGHTS}.index.json"
 """Where transformers writes which shard holds which tensor."""
 
 _STORAGE = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+_WHOLE = ("I64", "I32", "U32", "I16", "U16", "I8", "U8")
 _PICKLES = ("pytorch_model.bin", "model.pt", "pytorch_model.pt")
 
 
@@ -32,6 +33,8 @@ def stored_dtype(path: Path) -> str:
             for tensor in handle.keys():  # noqa: SIM118 - a safetensors handle is not a dict
                 part = handle.get_slice(tensor)
                 kind = str(part.get_dtype())
+                if kind in ("I64", "I32"):
+                    continue  # row numbers: nothing computes with them
                 sizes[kind] = sizes.get(kind, 0) + int(np.prod(part.get_shape(), dtype=np.int64))
     if not sizes:
         raise CorruptFileError(f"{path} holds no tensors")
@@ -178,6 +181,24 @@ class Weights:
                 f"spoilt. Save the model again from a sound checkpoint"
             )
         return tensor
+
+    def is_whole(self, name: str) -> bool:
+        """Whether a tensor is stored as whole numbers."""
+        return str(self._slice(name).get_dtype()) in _WHOLE
+
+    def whole(self, name: str) -> NDArray[np.int64]:
+        """Read a tensor of whole numbers.
+
+        Raises:
+            CorruptFileError: It holds something else.
+        """
+        if not self.is_whole(name):
+            kind = self._slice(name).get_dtype()
+            raise CorruptFileError(
+                f"{self.path}: the tensor {name!r} is stored as {kind}; whole numbers are expected"
+            )
+        values: NDArray[np.int64] = self._handles[name].get_tensor(name).astype(np.int64)
+        return values
 
     def _slice(self, name: str) -> Any:
         return self._handles[name].get_slice(name)

@@ -23,12 +23,14 @@ FORWARDS = {
     "distilbert": f"{_HERE}.distilbert",
     "gemma3_text": f"{_HERE}.gemma3",
     "gte": f"{_HERE}.gte",
+    "model2vec": f"{_HERE}.static",
     "modernbert": f"{_HERE}.modernbert",
     "mpnet": f"{_HERE}.mpnet",
     "new": f"{_HERE}.gte",
     "nomic_bert": f"{_HERE}.nomic_bert",
     "qwen3": f"{_HERE}.qwen3",
     "roberta": f"{_HERE}.roberta",
+    "static": f"{_HERE}.static",
     "xlm-roberta": f"{_HERE}.roberta",
 }
 """``config.model_type`` → the module with its forward."""

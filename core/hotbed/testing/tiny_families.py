@@ -12,6 +12,7 @@ from attrs import field, frozen
 from hotbed.testing import tiny_absolute as absolute
 from hotbed.testing import tiny_decoders as decoders
 from hotbed.testing import tiny_rotary as rotary
+from hotbed.testing import tiny_static as static
 from hotbed.testing.tiny import SPECIAL, bert_config, bert_tensors, build_tiny
 
 __all__ = ["TINY", "Tiny", "build_family"]
@@ -29,7 +30,8 @@ class Tiny:
         tensors: Gives tensors from a configuration, a seed and a dialect.
         special: The special tokens in the order of their numbers.
         dialects: Spellings of the tensors that ``tensors`` knows, the commonest first.
-        build: Arguments of ``build_tiny`` that suit the family.
+        build: Arguments of ``write`` that suit the family.
+        write: Writes the folder.
     """
 
     config: Callable[..., dict[str, Any]]
@@ -37,6 +39,7 @@ class Tiny:
     special: tuple[str, ...] = SPECIAL
     dialects: tuple[str, ...] = ("",)
     build: Mapping[str, Any] = field(factory=dict)
+    write: Callable[..., Path] = build_tiny
 
 
 def _bert_tensors(config: Mapping[str, Any], seed: int = 0, dialect: str = "") -> dict[str, Any]:
@@ -95,6 +98,18 @@ TINY: dict[str, Tiny] = {
     "mpnet": Tiny(
         config=absolute.mpnet_config, tensors=absolute.mpnet_tensors, special=_PAD_SECOND
     ),
+    "static": Tiny(
+        config=static.static_config,
+        tensors=static.static_tensors,
+        dialects=("embedding.weight",),
+        write=static.build_static,
+    ),
+    "model2vec": Tiny(
+        config=static.model2vec_config,
+        tensors=static.static_tensors,
+        dialects=("embeddings", "quantised"),
+        write=static.build_static,
+    ),
 }
 """``config.model_type`` → how to make a tiny model of it."""
 
@@ -118,11 +133,11 @@ def build_family(
         tensors: The weights; random ones if None.
         dialect: The spelling of the random ones; None is the commonest.
         seed: For them.
-        **options: Further arguments of ``build_tiny``.
+        **options: Further arguments of what writes the folder, ``build_tiny`` for most.
     """
     tiny = TINY[family]
     settings = tiny.config(**(config or {}))
     dialect = tiny.dialects[0] if dialect is None else dialect
     weights = tiny.tensors(settings, seed, dialect) if tensors is None else tensors
     options = {**tiny.build, **options}
-    return build_tiny(folder, whole=settings, tensors=weights, special=tiny.special, **options)
+    return tiny.write(folder, whole=settings, tensors=weights, special=tiny.special, **options)
