@@ -1,4 +1,4 @@
-"""convert, info, backends, cache, doctor, and errors without tracebacks."""
+"""convert, info, cache, and errors without tracebacks."""
 
 from __future__ import annotations
 
@@ -62,17 +62,6 @@ def test_info_tells_modules_prompts_files_and_digests(hotbed: Run, tiny: Path) -
     assert "'query : '" in shown
 
 
-def test_backends_lists_and_explains(hotbed: Run, tiny: Path) -> None:
-    """The list says what works; --explain gives the decision and exits 1 where there is none."""
-    rows = json.loads(hotbed("backends", "--json").stdout)
-    assert {row["backend"]: row["state"] for row in rows}["onnx_cpu"] == "works"
-    explained = json.loads(hotbed("backends", "--explain", tiny, "--json").stdout)
-    assert explained["chosen"] == "onnx_cpu"
-    refused = hotbed("backends", "--explain", tiny, "--device", "cuda")
-    assert refused.returncode == 1
-    assert "asked for cuda; runs on cpu" in refused.stdout
-
-
 def test_cache_lists_what_a_load_made_and_prunes_it(hotbed: Run, tiny: Path) -> None:
     """A converted graph is listed with its size, and gone after prune --all."""
     assert hotbed("embed", "-m", tiny, "bread").returncode == 0
@@ -85,26 +74,6 @@ def test_cache_lists_what_a_load_made_and_prunes_it(hotbed: Run, tiny: Path) -> 
     assert len(pruned["removed"]) == 1
     assert json.loads(hotbed("cache", "list", "--json").stdout)["graphs"] == []
     assert hotbed("cache", "prune").returncode == 2
-
-
-def test_doctor_finds_nothing_to_mend_here(hotbed: Run) -> None:
-    """On a sound installation it exits 0 and names the live onnxruntime."""
-    done = hotbed("doctor", "--json")
-    report = json.loads(done.stdout)
-    assert (done.returncode, report["problems"]) == (0, [])
-    assert report["packages"]["onnxruntime"] in report["backends"][0]["reason"]
-
-
-def test_doctor_tells_of_two_wheels_of_onnxruntime(hotbed: Run, tmp_path: Path) -> None:
-    """Metadata of both wheels in one environment is a problem, with the command that mends it."""
-    other = tmp_path / "extra" / "onnxruntime_gpu-1.31.1.dist-info"
-    other.mkdir(parents=True)
-    text = "Metadata-Version: 2.1\nName: onnxruntime-gpu\nVersion: 1.31.1\n"
-    (other / "METADATA").write_text(text, encoding="utf-8")
-    done = hotbed("doctor", PYTHONPATH=str(other.parent))
-    assert done.returncode == 1
-    assert "two wheels of one module" in done.stdout
-    assert "pip uninstall -y onnxruntime onnxruntime-gpu" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,24 @@ def test_what_could_serve_is_passed_over_with_the_reason() -> None:
     assert decision.verdicts[1].reason == "could serve, ranked below own: it is not first-party"
 
 
+@pytest.mark.parametrize(
+    ("better", "rules", "reason"),
+    [
+        (backend("a"), {"priority": ("a",)}, "it is not in the settings' priority list as high"),
+        (backend("a", dist="hotbed"), {}, "it is not first-party"),
+        (backend("a", capability(devices="cuda")), {}, "its device comes later"),
+        (backend("a", capability(priority=1)), {}, "its declared priority is lower"),
+        (backend("a"), {}, "its name comes later"),
+    ],
+)
+def test_the_reason_is_what_ranked_it_below(
+    better: Found, rules: dict[str, Any], reason: str
+) -> None:
+    """Whoever is passed over reads the first difference to the one chosen."""
+    passed_over = choose(better, backend("b"), rules=Rules(**rules)).verdicts[1]
+    assert passed_over.reason == f"could serve, ranked below a: {reason}"
+
+
 def test_a_named_device_is_used_or_nothing() -> None:
     """``device="cuda:1"`` reaches a backend that runs on cuda with that very device."""
     both = backend("a", capability(devices=("cpu", "cuda")))

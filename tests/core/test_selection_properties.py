@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from attrs import evolve
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hotbed.backends import Capability, ProbeRequest
@@ -87,7 +87,7 @@ def test_a_verdict_is_what_naming_the_backend_would_show(
 
     Those behind the chosen one are not asked, so they are named where nothing refuses.
     """
-    assume(request.backend is None)
+    request = evolve(request, backend=None)
     decision = select(request, model, found, probing(refused), rules)
     for verdict in decision.verdicts:
         named = evolve(request, backend=verdict.backend)
@@ -188,9 +188,8 @@ ABLE = {
 
 
 @st.composite
-def useless(draw: st.DrawFn) -> Found:
-    """A backend with everything that the request could want, but for one thing."""
-    action = draw(st.sampled_from(["embed", "convert"]))
+def useless(draw: st.DrawFn, action: str) -> Found:
+    """A backend with everything that a request could want, but for one thing."""
     lack, flaw = draw(
         st.one_of(
             st.tuples(st.sampled_from(LACKS), st.just({})),
@@ -202,30 +201,30 @@ def useless(draw: st.DrawFn) -> Found:
     return backend(name, able, dist=draw(st.sampled_from(["acme", "hotbed"])), **flaw)
 
 
-@given(machines(), models, requests, rules, refusals, useless(), st.booleans())
+ACTIONS = st.sampled_from(["embed", "embed", "convert"])
+EXTRAS = {action: useless(action) for action in ("embed", "convert")}
+
+
+@given(machines(), models, requests, rules, refusals, ACTIONS, st.data())
 def test_a_backend_that_cannot_serve_changes_nothing(
     found: list[Found],
     model: Model,
     request: Request,
     rules: Rules,
     refused: Refused,
-    extra: Found,
-    preferred: bool,
+    action: str,
+    data: st.DataObject,
 ) -> None:
     """Installing what cannot serve leaves the decision and every other verdict as they were."""
-    # A converter alone serves whoever reads what it writes; that is another test.
-    assume(request.action == "convert" or extra.manifest is None or not _converts(extra))
+    request = evolve(request, action=action)
+    extra, preferred = data.draw(EXTRAS[action]), data.draw(st.booleans())
     devices = ("cpu", "cuda", "npu", "tpu", "tpu9")
-    here = refused | {(extra.name, action, d) for d in devices for action in ("embed", "convert")}
+    here = refused | {(extra.name, action, device) for device in devices}
     ranked = evolve(rules, priority=(extra.name, *rules.priority)) if preferred else rules
     before = select(request, model, found, probing(refused), rules)
     after = select(request, model, [extra, *found], probing(here), ranked)
     assert outcome(after) == outcome(before)
     assert tuple(v for v in after.verdicts if v.backend != extra.name) == before.verdicts
-
-
-def _converts(found: Found) -> bool:
-    return found.usable and any(c.action == "convert" for c in found.manifest.capabilities)  # type: ignore[union-attr]
 
 
 @given(
@@ -289,10 +288,10 @@ def test_a_foreign_converter_changes_nothing_that_worked_without(
     rules: Rules,
 ) -> None:
     """Whoever is chosen without it stays, with the same file: a new way to convert comes last."""
-    assume(not converter.first_party and request.action == "embed")
-    dists = {f.dist for f in found}
+    request = evolve(request, action="embed")
+    stranger = evolve(converter, dist="stranger")
     quiet = evolve(rules, priority=(), measured=())
     before = select(request, model, found, probing(refused), quiet)
-    if before.chosen is not None and converter.dist not in dists:
-        after = select(request, model, [*found, converter], probing(refused), quiet)
+    if before.chosen is not None:
+        after = select(request, model, [*found, stranger], probing(refused), quiet)
         assert outcome(after) == outcome(before)

@@ -22,7 +22,16 @@ from hotbed.backends.fitting import Fitting, flaw_in
 from hotbed.backends.manifest import SUPPORTED_HOOK_APIS, Manifest
 from hotbed.errors import UsageError
 
-__all__ = ["BACKENDS", "FIRST_PARTY", "SOURCES", "WRAPPERS", "Catalog", "Found", "installed"]
+__all__ = [
+    "BACKENDS",
+    "FIRST_PARTY",
+    "SOURCES",
+    "WRAPPERS",
+    "Catalog",
+    "Found",
+    "installed",
+    "update_or_block",
+]
 
 BACKENDS = "hotbed.backends"
 WRAPPERS = "hotbed.wrappers"
@@ -230,7 +239,7 @@ class Catalog:
         error = _describe(failure) or self._why_unfit(loaded, fitting)
         if not error:
             return loaded
-        return evolve(found, error=error, fix=_update_or_block(found))
+        return evolve(found, error=error, fix=update_or_block(found))
 
     def _why_unfit(self, found: Found, fitting: Fitting) -> str:
         if self.group == WRAPPERS:
@@ -299,7 +308,8 @@ def _in_conflict(found: Found, owners: list[str]) -> Found:
     return evolve(found, conflict=conflict, fix=f"{remove}, or {rivals}")
 
 
-def _update_or_block(found: Found) -> str:
+def update_or_block(found: Found) -> str:
+    """What a user can do about a plugin that breaks."""
     update = f"pip install -U {found.dist}, or " if found.dist else ""
     return f"{update}keep it out: HOTBED_BLOCKED={found.name}"
 

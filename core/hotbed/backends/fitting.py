@@ -8,7 +8,7 @@ import pluggy
 from hotbed.backends.hookspecs import PROJECT, HotbedSpec
 from hotbed.backends.manifest import Capability, FileFormat
 
-__all__ = ["Fitting", "flaw_in", "hook_manager", "register"]
+__all__ = ["Fitting", "flaw_in", "hook_manager", "register", "wrapped_hooks"]
 
 _KINDS: dict[str, type] = {
     "str": str,
@@ -33,12 +33,19 @@ def register(manager: pluggy.PluginManager, plugin: object, name: str) -> str:
         manager.register(plugin, name=name)
         manager.check_pending()
     except Exception as error:  # pluggy reads every attribute, and some raise when read
-        said = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
         return (
-            f"it does not fit hotbed's hooks: {said}. "
+            f"it does not fit hotbed's hooks: {_in_a_line(error)}. "
             f"Backend author: compare the hook's name and arguments with hotbed.backends."
         )
     return ""
+
+
+def _in_a_line(error: Exception) -> str:
+    """What pluggy says, without the plugin's name, which stands beside it anyway."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].startswith("Plugin "):
+        lines = lines[1:]
+    return "; ".join(line.removeprefix("hookimpl definition: ") for line in lines)
 
 
 class Fitting:
@@ -76,6 +83,13 @@ class Fitting:
             f"its {', '.join(plain)} would answer in the place of every backend. "
             f"Wrapper author: mark it @hookimpl(wrapper=True), and yield."
         )
+
+
+def wrapped_hooks(plugin: object) -> list[str]:
+    """The names of the hooks that a plugin implements."""
+    manager = hook_manager()
+    manager.register(plugin)
+    return sorted(hook.name for hook in manager.get_hookcallers(plugin) or ())
 
 
 def flaw_in(value: object, where: str = "HOTBED") -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hotbed.backends.catalog import Found
+from hotbed.backends.catalog import FIRST_PARTY, Found
 from hotbed.backends.converters import Converters
 from hotbed.backends.decision import Model, Request, Route, Stage, Verdict
 from hotbed.backends.manifest import SUPPORTED_HOOK_APIS, Manifest
 from hotbed.backends.routes import by_device, by_dtype, by_family, no_format, routes_of
 
-__all__ = ["judge", "verdict_on"]
+__all__ = ["judge", "other_hook_api", "verdict_on"]
 
 
 def verdict_on(
@@ -67,7 +67,7 @@ def _out_before_routes(
         reason = f"{backend.value} holds no `HOTBED = Manifest(...)`"
         return verdict_on(backend, Stage.LOAD, reason, backend.fix)
     if manifest.hook_api not in SUPPORTED_HOOK_APIS:
-        return _other_hook_api(backend, manifest)
+        return verdict_on(backend, Stage.HOOK_API, *other_hook_api(backend, manifest))
     if request.backend is not None and backend.name != request.backend:
         return verdict_on(backend, Stage.NAMED, f"backend={request.backend!r} was named")
     offered = {(c.action, c.task) for c in manifest.capabilities}
@@ -78,9 +78,9 @@ def _out_before_routes(
     return None
 
 
-def _other_hook_api(backend: Found, manifest: Manifest) -> Verdict:
+def other_hook_api(backend: Found, manifest: Manifest) -> tuple[str, str]:
+    """Why a backend and this hotbed do not understand one another, and who is too old."""
     spoken = ", ".join(map(str, sorted(SUPPORTED_HOOK_APIS)))
     reason = f"written for {manifest.hook_api}, this hotbed speaks {spoken}"
     older = manifest.hook_api < min(SUPPORTED_HOOK_APIS)
-    fix = f"pip install -U {backend.dist if older else 'hotbed'}"
-    return verdict_on(backend, Stage.HOOK_API, reason, fix)
+    return reason, f"pip install -U {backend.dist if older else FIRST_PARTY}"

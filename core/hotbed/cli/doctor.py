@@ -4,27 +4,49 @@ from __future__ import annotations
 
 import os
 import platform
+import warnings
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from packaging.requirements import Requirement
+from rich.text import Text
 
+from hotbed.backends.catalog import BACKENDS, SOURCES, WRAPPERS
 from hotbed.backends.cpu import cpu_quota
-from hotbed.cli.backends import describe
 from hotbed.cli.console import out, plain_table, print_json
+from hotbed.cli.isolated import PATIENCE, examine_all
 from hotbed.cli.parameters import JsonOption
-from hotbed.loading import default_house
+from hotbed.cli.plugins import BROKEN, Row, describe
+from hotbed.errors import HotbedWarning
+from hotbed.loading import House, default_house
 from hotbed.version import __version__
 
 __all__ = ["doctor"]
 
+Problem = tuple[str, str, str]
 
-def doctor(as_json: JsonOption = False) -> None:
+_SECTIONS = {BACKENDS: "backends", WRAPPERS: "wrappers", SOURCES: "sources"}
+
+
+def doctor(
+    isolated: Annotated[
+        bool,
+        typer.Option(
+            "--isolated",
+            help="Examine each plugin in a process of its own, and import none here: finds what "
+            "crashes or hangs.",
+        ),
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds for each plugin, with --isolated.")
+    ] = PATIENCE,
+    as_json: JsonOption = False,
+) -> None:
     """Check this installation; exit 1 if something needs mending."""
     house = default_house()
-    rows = [describe(house, found) for found in house.backends.found()]
     home = house.settings.home
     facts: dict[str, Any] = {
         "hotbed": __version__,
@@ -34,20 +56,40 @@ def doctor(as_json: JsonOption = False) -> None:
         "home": str(home),
         "home_writable": _writable(home.absolute()),
         "packages": _packages(),
-        "backends": rows,
-        "sources": [
-            {"source": found.name, "state": found.error or found.conflict or "works"}
-            for found in house.sources.found()
-        ],
-        "wrappers": [found.name for found in house.wrappers.found()],
+        "isolated": isolated,
+        **(_examined_apart(house, timeout) if isolated else _examined_here(house)),
     }
-    problems = _problems(facts)
-    facts["problems"] = problems
+    mending = _mending(facts, house.settings.blocked)
+    facts["problems"] = [
+        f"{who}: {'; fix: '.join(filter(None, (what, fix)))}" for who, what, fix in mending
+    ]
     if as_json:
         print_json(facts)
     else:
-        _show(facts)
-    raise typer.Exit(1 if problems else 0)
+        _show(facts, mending)
+    raise typer.Exit(1 if mending else 0)
+
+
+def _examined_here(house: House) -> dict[str, list[Row]]:
+    catalogs = (house.backends, house.wrappers, house.sources)
+    with warnings.catch_warnings():
+        # What would be warned of stands in the list.
+        warnings.simplefilter("ignore", HotbedWarning)
+        return {
+            _SECTIONS[catalog.group]: [
+                describe(found, catalog.group, house.probe) for found in catalog.found()
+            ]
+            for catalog in catalogs
+        }
+
+
+def _examined_apart(house: House, timeout: float) -> dict[str, list[Row]]:
+    catalogs = (house.backends, house.wrappers, house.sources)
+    plugins = [(catalog.group, found) for catalog in catalogs for found in catalog.listed()]
+    sections: dict[str, list[Row]] = {_SECTIONS[catalog.group]: [] for catalog in catalogs}
+    for group, row in examine_all(plugins, timeout):
+        sections[_SECTIONS[group]].append(row)
+    return sections
 
 
 def _packages() -> dict[str, str]:
@@ -69,26 +111,32 @@ def _writable(path: Path) -> bool:
     return os.access(existing, os.W_OK)
 
 
-def _problems(facts: dict[str, Any]) -> list[str]:
+def _mending(facts: dict[str, Any], blocked: Sequence[str]) -> list[Problem]:
+    """What is wrong: with whom, what, and what mends it."""
+    rows = [row for section in _SECTIONS.values() for row in facts[section]]
     problems = [
-        f"{row['backend']} ({row['distribution']}): {row['reason']}"
-        + (f"; fix: {row['fix']}" if row["fix"] else "")
-        for row in facts["backends"]
-        if row["state"] in ("broken", "name conflict", "cannot run") or row["fix"]
+        (_who(row), f"{row['state']}: {row['reason']}", row["fix"])
+        for row in rows
+        if row["state"] in BROKEN or row["fix"]
     ]
-    problems += [
-        f"source {row['source']}: {row['state']}"
-        for row in facts["sources"]
-        if row["state"] != "works"
-    ]
+    dangerous = {row["name"] for row in rows if row["state"] in ("crashes", "hangs")}
+    if len(dangerous) > 1:
+        names = ",".join(sorted({*blocked, *dangerous}))
+        problems.append((", ".join(sorted(dangerous)), f"without them: HOTBED_BLOCKED={names}", ""))
     if not any(row["state"] == "works" for row in facts["backends"]):
-        problems.append('no backend works; fix: pip install "hotbed[cpu]"')
+        problems.append(("hotbed", 'no backend works; fix: pip install "hotbed[cpu]"', ""))
     if not facts["home_writable"]:
-        problems.append(f"{facts['home']} cannot be written; set HOTBED_HOME to a folder that can")
+        what = f"{facts['home']} cannot be written; set HOTBED_HOME to a folder that can"
+        problems.append(("hotbed", what, ""))
     return problems
 
 
-def _show(facts: dict[str, Any]) -> None:
+def _who(row: Row) -> str:
+    kind = "" if row["kind"] == "backend" else f"{row['kind']} "
+    return f"{kind}{row['name']} ({row['distribution']})"
+
+
+def _show(facts: dict[str, Any], mending: list[Problem]) -> None:
     table = plain_table("", "")
     table.show_header = False
     for name in ("hotbed", "python", "platform", "home"):
@@ -97,13 +145,22 @@ def _show(facts: dict[str, Any]) -> None:
     table.add_row("cpus", f"{quota} may be used, {host} on the host")
     packages = ", ".join(f"{name} {number}" for name, number in facts["packages"].items())
     table.add_row("packages", packages)
-    table.add_row("sources", ", ".join(row["source"] for row in facts["sources"]))
-    table.add_row("wrappers", ", ".join(facts["wrappers"]) or "none")
-    for row in facts["backends"]:
-        line = f"{row['state']}; {row['reason']}" if row["reason"] else row["state"]
-        table.add_row(f"backend {row['backend']}", line)
+    for section in _SECTIONS.values():
+        for row in facts[section]:
+            table.add_row(f"{row['kind']} {row['name']}", Text(_state(row)))
     out.print(table)
-    if not facts["problems"]:
+    if not mending:
         out.print("\nnothing needs mending", style="green")
-    for problem in facts["problems"]:
-        out.print(f"\nto mend: {problem}", markup=False, style="yellow")
+        return
+    out.print("\nto mend", style="bold")
+    table = plain_table("", "")
+    table.show_header = False
+    for who, what, fix in mending:
+        # The whole reason stands above, beside the plugin's name.
+        table.add_row(Text(who), Text(fix or what, style="yellow"))
+    out.print(table)
+
+
+def _state(row: Row) -> str:
+    spent = f" ({row['seconds']:.1f} s)" if "seconds" in row else ""
+    return "; ".join(filter(None, (f"{row['state']}{spent}", row["reason"])))
