@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve
 
 import hotbed
-from hotbed.errors import BackendError, NoBackendError
+from hotbed.errors import HotbedError, NoBackendError
 from hotbed.loading import default_house
 from hotbed.measurements import read_records, remember
 from hotbed.testing import TEXTS, build_tiny
@@ -210,14 +210,19 @@ def test_a_slow_engine_does_not_win_by_being_measured_alone(
     tiny: Path, engines: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever is asked for, the ordinary choice is measured beside it, and recorded as well."""
-    engines("slow", pause=0.01)
+    engines("ordinary", priority=9, dtypes=("float32", "bfloat16"))
+    engines("slow", pause=0.01, dtypes=("float32", "bfloat16"))
     allow(monkeypatch, "ordinary", "slow")
     tuned = run(tiny, backends=("slow",))
-    assert {one.measurement.backend for one in tuned.fresh} == {"ordinary", "slow"}
+    names = sorted((one.measurement.backend, one.measurement.dtype) for one in tuned.fresh)
+    assert names == [
+        (backend, dtype) for backend in ("ordinary", "slow") for dtype in ("bfloat16", "float32")
+    ]
     record(tuned)
     rescore(ordinary=2.0, slow=1.0)
-    with hotbed.load(tiny) as model:
-        assert model.loaded.backend == "ordinary"
+    for dtype in ("float32", "bfloat16"):
+        with hotbed.load(tiny, dtype=dtype) as model:
+            assert model.loaded.backend == "ordinary"
 
 
 @pytest.mark.parametrize("fault", ["load", "embed"])
@@ -236,13 +241,20 @@ def test_one_that_fails_drops_out(
     assert module("broken").closed == module("broken").opened
 
 
-def test_the_failure_of_todays_choice_is_everybodys(tiny: Path, engines: Install) -> None:
-    """Nothing can be said without it, so its error ends the run; it is closed all the same."""
-    engines("ordinary", priority=9, fault="embed")
-    hotbed.refresh()
-    with pytest.raises(BackendError, match="out of luck"):
+@pytest.mark.parametrize(
+    ("fault", "said"), [("load", "ordinary cannot open this"), ("embed", "out of luck")]
+)
+def test_the_failure_of_todays_choice_is_everybodys(
+    tiny: Path, engines: Install, monkeypatch: pytest.MonkeyPatch, fault: str, said: str
+) -> None:
+    """Nothing can be said without it, so its error ends the run; what was opened is closed."""
+    engines("ordinary", priority=9, fault=fault)
+    engines("other")
+    allow(monkeypatch, "ordinary", "other")
+    with pytest.raises(HotbedError, match=said):
         run(tiny)
-    assert module("ordinary").closed == ["float32"]
+    for name in ("ordinary", "other"):
+        assert module(name).closed == module(name).opened
 
 
 def test_ctrl_c_closes_everything(

@@ -230,22 +230,36 @@ import sys
 from pathlib import Path
 from hotbed.measurements import remember
 from tests.core.test_tuning_records import record
-for number in range(8):
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(20):
     remember(Path(sys.argv[1]), [record(backend=f"{sys.argv[2]}-{number}")])
 """
 
 
 def test_processes_that_write_at_once_lose_nothing(file: Path) -> None:
-    """Four processes with eight records each leave thirty-two."""
+    """Four processes that begin together, with twenty records each, leave eighty."""
     root = Path(__file__).parents[2]
     writers = [
         subprocess.Popen(
             [sys.executable, "-c", WRITER, str(file), f"writer{number}"],
             cwd=root,
             env=child_environment(PYTHONPATH=str(root)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for number in range(4)
     ]
-    assert [writer.wait(timeout=120) for writer in writers] == [0] * 4
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    for writer in writers:
+        writer.communicate(timeout=120)
+    assert [writer.returncode for writer in writers] == [0] * 4
     names = {one.measurement.backend for one in read_records(file)}
-    assert names == {f"writer{writer}-{number}" for writer in range(4) for number in range(8)}
+    assert names == {f"writer{writer}-{number}" for writer in range(4) for number in range(20)}

@@ -182,6 +182,18 @@ def test_a_broken_file_is_told_at_load(tiny: Path) -> None:
     assert chosen(tiny) == "ordinary"
 
 
+@pytest.mark.usefixtures("two")
+def test_a_house_sees_new_measurements_after_a_refresh(tiny: Path, measured: Measured) -> None:
+    """A house reads the file once; ``refresh`` makes it look again."""
+    settings = default_house().settings
+    house = House(settings)
+    assert chosen(tiny, house=house) == "ordinary"
+    measured()
+    assert chosen(tiny, house=house) == "ordinary"
+    house.refresh()
+    assert chosen(tiny, house=house) == "other"
+
+
 def test_listing_backends_does_not_read_the_file(tmp_path: Path) -> None:
     """The file is read at the first selection for a model, not before."""
     (tmp_path / "tuned.json").write_text("{", encoding="utf-8")
