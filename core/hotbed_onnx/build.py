@@ -68,3 +68,5 @@ def build_model(folder: ModelFolder, path: Path, *, profile: str) -> None:
     graph.output(pooled, "sentence_embedding", "float32", ("batch_size", width))
     metadata = {"hotbed.builder": str(BUILDER_VERSION), "hotbed.profile": profile}
     save(graph, path, external=profile != "portable", metadata=metadata)
+    if budget := getattr(architecture, "TOKEN_BUDGET", None):
+        metadata["hotbed.token_budget"] = str(budget)

@@ -22,7 +22,8 @@ _TOKEN_NAMES = (_TOKENS, "last_hidden_state")
 _DTYPES: dict[str, type[np.generic]] = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 
 TOKEN_BUDGET = 512
-"""Padded tokens in a batch: small batches stay in the cache (docs/performance.md)."""
+"""Padded tokens in a batch: small batches stay in the cache (docs/performance.md). A graph of
+hotbed's own may name another number."""
 
 
 @frozen(kw_only=True)
@@ -94,7 +95,7 @@ def open_model(artifact: Artifact, options: LoadOptions, *, provider: str) -> Lo
         dimension=_width(artifact, opened, handle.outputs[first]),
         takes_pooling_mask="pooling_mask" in opened.inputs,
         batch_dependent=artifact.variant.storage in ("int8", "uint8", "q8"),
-        token_budget=TOKEN_BUDGET,
+        token_budget=_token_budget(opened),
         lanes=threads,
         facts=(("threads", str(threads)), ("file", artifact.path.name)),
     )
@@ -111,6 +112,11 @@ def run(
         name: np.asarray(value, dtype=np.float32)
         for name, value in zip(outputs, results, strict=True)
     }
+
+
+def _token_budget(opened: OpenSession) -> int:
+    named = opened.metadata.get("hotbed.token_budget", "")
+    return int(named) if named.isdecimal() and int(named) else TOKEN_BUDGET
 
 
 def _inputs(artifact: Artifact, opened: OpenSession) -> tuple[_Input, ...]:

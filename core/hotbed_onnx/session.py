@@ -22,12 +22,14 @@ class OpenSession:
         inputs: Declared inputs → element type, e.g. ``tensor(int64)``.
         outputs: Declared outputs → shape.
         provider: The execution provider that the session really uses first.
+        metadata: The properties that the file's maker stored.
     """
 
     session: Any
     inputs: dict[str, str]
     outputs: dict[str, list[Any]]
     provider: str
+    metadata: dict[str, str]
 
 
 def open_session(path: Path, *, provider: str, threads: int) -> OpenSession:
@@ -71,6 +73,7 @@ def open_session(path: Path, *, provider: str, threads: int) -> OpenSession:
         inputs={item.name: item.type for item in session.get_inputs()},
         outputs={item.name: list(item.shape) for item in session.get_outputs()},
         provider=used[0],
+        metadata=dict(session.get_modelmeta().custom_metadata_map),
     )
 
 

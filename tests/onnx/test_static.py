@@ -58,6 +58,14 @@ def test_a_quantised_vocabulary_stays_small(tmp_path: Path) -> None:
     assert shapes["mapping"] == shapes["weights"] == [TOKENS]
 
 
+def test_batches_are_larger_than_a_transformers(tmp_path: Path) -> None:
+    """The graph names its token budget; a transformer's names none."""
+    table = hotbed.load(build_family(tmp_path / "m", "static")).loaded
+    transformer = hotbed.load(build_family(tmp_path / "b", "bert")).loaded
+    assert table.token_budget == 2048
+    assert transformer.token_budget == 512
+
+
 def test_load_with_prompts_and_limits(tmp_path: Path) -> None:
     """Prompts are put in front, tokens are limited, and rows do not depend on their batch."""
     folder = build_family(tmp_path / "m", "static", prompts={"query": "bake the "})

@@ -16,7 +16,11 @@ from hotbed_onnx.checkpoint import Checkpoint, Dialect, Layout
 from hotbed_onnx.configuration import Config
 from hotbed_onnx.draft import Draft
 
-__all__ = ["LAYOUT", "encode"]
+__all__ = ["LAYOUT", "TOKEN_BUDGET", "encode"]
+
+TOKEN_BUDGET = 2_048
+"""Padded tokens in a batch: a look-up is so short that calling the runtime is half of it; beyond
+some megabytes of rows the cache is lost."""
 
 _TABLE, _MAPPING, _WEIGHTS = "embedding.weight", "mapping", "weights"
 
