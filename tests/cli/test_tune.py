@@ -69,7 +69,9 @@ def test_measure_show_use_and_forget(hotbed: Run, tiny: Path, texts: Path, tuned
     assert done.returncode == 0, done.stderr
     assert "measuring 1 candidate in turn" in done.stderr
     assert "onnx_cpu  float32  cpu" in done.stdout
-    assert "onnx_cpu int8, uint8, q8, q4: dtype: no file it can run is stored so" in done.stdout
+    assert (
+        "onnx_cpu int8, uint8, q8, q4 on cpu: dtype: no file it can run is stored so" in done.stdout
+    )
     assert f"hotbed.load('{tiny}'): onnx_cpu float32 on cpu, as before" in done.stdout
     assert f"recorded in {tuned}" in done.stdout
     explained = hotbed("backends", "--explain", tiny)
@@ -231,4 +233,7 @@ def test_nothing_that_can_serve(hotbed: Run, tiny: Path, tuned: Path) -> None:
     """Exit code 1, with each backend's reason."""
     done = hotbed("tune", tiny, "--dtype", "bf16")
     assert done.returncode == 1
-    assert "onnx_cpu bfloat16  dtype: asked for bfloat16; it computes in float32" in done.stderr
+    assert (
+        "onnx_cpu bfloat16 on auto  dtype: asked for bfloat16; it computes in float32"
+        in done.stderr
+    )

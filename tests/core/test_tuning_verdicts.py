@@ -75,6 +75,7 @@ def test_faster_in_every_round_is_faster() -> None:
     )
     assert score(found["ordinary"]) == 50.0
     assert score(found["other"]) == 100.0
+    assert found["other"].as_fast_as == ""
     assert found["other"].ratio == Spread(median=2.0, least=1.25, most=4.0)
 
 
@@ -85,6 +86,7 @@ def test_faster_in_some_rounds_is_as_fast() -> None:
         contender("other", {512: [1.0, 1.0, 2.1]}),
     )
     assert score(found["other"]) == score(found["ordinary"]) == 50.0
+    assert (found["ordinary"].as_fast_as, found["other"].as_fast_as) == ("", "ordinary")
     assert found["other"].record is not None
     assert found["other"].record.measurement.bulk == 100.0
 

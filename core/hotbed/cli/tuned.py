@@ -41,6 +41,9 @@ def print_tuned(tuned: Tuned, model: str, path: Path | None, as_json: bool) -> N
         if one.flaw:
             line = f"\n{_name(one.verdict)} is not recorded: {one.flaw}"
             out.print(line, markup=False, style="yellow")
+        elif one.as_fast_as:
+            line = f"\n{_name(one.verdict)} beat {one.as_fast_as} in some rounds and not in others"
+            out.print(f"{line}: they rank alike, and the ordinary order decides", markup=False)
     _show_refusals(tuned.refusals)
     _show_choices(tuned, model, path)
 
@@ -51,7 +54,7 @@ def _table(tuned: Tuned) -> Table:
     for one in sorted(tuned.outcomes, key=_order):
         backend, _, device, dtype = who(one.verdict)
         cosine = "-" if one.lowest_cosine is None else f"{one.lowest_cosine:.6f}"
-        speeds = (_spread(one.bulk, 1), _spread(one.ratio, 2), _spread(one.query, 2, 1e3))
+        speeds = (_spread(one.bulk, 1), _spread(one.ratio, 2), _spread(one.query, 1, 1e3))
         cells = (backend, dtype, device, str(one.token_budget or "-"), *speeds, cosine)
         table.add_row(*cells, style="yellow" if one.flaw else "")
     return table
@@ -87,18 +90,18 @@ def _legend(tuned: Tuned) -> str:
 
 
 def _show_refusals(refusals: Iterable[Refusal]) -> None:
-    alike: dict[tuple[str, str], list[Refusal]] = {}
+    alike: dict[tuple[str, str, str], list[Refusal]] = {}
     for one in refusals:
         reason = one.reason.replace(one.dtype, "…") if one.dtype else one.reason
-        alike.setdefault((one.backend, reason), []).append(one)
+        alike.setdefault((one.backend, one.device, reason), []).append(one)
     if not alike:
         return
     out.print("\n[bold]Cannot serve this model[/bold]")
-    for (backend, reason), those in alike.items():
+    for (backend, device, reason), those in alike.items():
         dtypes = ", ".join(one.dtype for one in those)
         words = those[0].reason if len(those) == 1 else reason
         fix = f"   fix: {those[0].fix}" if those[0].fix else ""
-        name = " ".join(filter(None, (backend, dtypes)))
+        name = f"{backend} {dtypes} on {device}" if dtypes else backend
         out.print(f"{name}: {words}{fix}", markup=False, style="dim")
 
 
@@ -176,6 +179,7 @@ def _outcome_dict(one: Outcome) -> dict[str, Any]:
         "ratio": one.ratio and asdict(one.ratio),
         "lowest_cosine": one.lowest_cosine,
         "score": one.record.measurement.score if one.record else None,
+        "as_fast_as": one.as_fast_as,
         "flaw": one.flaw,
     }
 

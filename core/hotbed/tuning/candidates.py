@@ -42,6 +42,7 @@ class Refusal:
 
     backend: str
     dtype: str
+    device: str
     reason: str
     fix: str = ""
 
@@ -72,9 +73,12 @@ def find_candidates(bench: Bench, asked: Asked) -> tuple[list[Verdict], list[Ref
         for verdict in decision.verdicts:
             if verdict.backend == request.backend:
                 reason = f"{verdict.stage.value}: {verdict.reason}"
-                dtype = request.dtype or ""
                 refusal = Refusal(
-                    backend=verdict.backend, dtype=dtype, reason=reason, fix=verdict.fix
+                    backend=verdict.backend,
+                    dtype=request.dtype or "",
+                    device=request.device,
+                    reason=reason,
+                    fix=verdict.fix,
                 )
                 refused.setdefault(refusal)
     return list(able.values()), list(refused)
@@ -84,21 +88,25 @@ def _requests(found: Iterable[Found], asked: Asked) -> Iterator[Request]:
     for name in dict.fromkeys(item.name for item in found):
         if asked.backends and name not in asked.backends:
             continue
-        dtypes, devices = _declared([item for item in found if item.name == name])
-        for dtype in (asked.dtypes or dtypes) if dtypes else (None,):
-            for device in devices if asked.device == "auto" else (asked.device,):
+        declared = _declared(item for item in found if item.name == name)
+        if not declared:
+            yield Request(backend=name, device=asked.device)
+            continue
+        for dtype in asked.dtypes or dict.fromkeys(dtype for dtype, _ in declared):
+            devices = [device for known, device in declared if known == dtype] or ["auto"]
+            for device in devices if asked.device == "auto" else [asked.device]:
                 yield Request(backend=name, dtype=dtype, device=device)
 
 
-def _declared(found: Iterable[Found]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Dtypes and devices of whatever embeds; none where nothing of that name is usable."""
-    capabilities = [
-        capability
+def _declared(found: Iterable[Found]) -> list[tuple[str, str]]:
+    """Every (dtype, device) of whatever embeds; none where nothing of that name is usable."""
+    pairs = dict.fromkeys(
+        (dtype, device)
         for item in found
         if item.usable and item.manifest is not None
         for capability in item.manifest.capabilities
         if capability.action == "embed"
-    ]
-    dtypes = dict.fromkeys(dtype for c in capabilities for dtype in c.dtypes)
-    devices = dict.fromkeys(device for c in capabilities for device in c.devices)
-    return tuple(dtypes), tuple(devices) or ("auto",)
+        for dtype in capability.dtypes
+        for device in capability.devices
+    )
+    return list(pairs)

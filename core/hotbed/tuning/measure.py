@@ -24,7 +24,7 @@ from hotbed.tuning.timing import Contender, count_steps, take_turns
 
 __all__ = ["Choice", "Tuned", "Watch", "tune"]
 
-_PASS = 1.0
+_PASS = 0.75
 """Seconds that one pass over the texts should take with today's choice."""
 
 _LEAST, _MOST = 64, 4096
@@ -128,7 +128,7 @@ def tune(bench: Bench, asked: Asked, texts: Sequence[str] | None, watch: Watch) 
     """
     able, refused = find_candidates(bench, asked)
     if not able:
-        lines = [f"  {r.backend} {r.dtype}  {r.reason}" for r in refused]
+        lines = [f"  {r.backend} {r.dtype} on {r.device}  {r.reason}" for r in refused]
         raise NoBackendError("\n".join(["nothing installed can serve the model so:", *lines]))
     plan = _plan(bench, asked, able)
     with ExitStack() as stack:
@@ -215,7 +215,7 @@ def _open(
 
 
 def _enough(today: Contender, texts: Sequence[str] | None) -> list[str]:
-    """As many texts as today's choice embeds in about a second."""
+    """As many texts as today's choice embeds in ``_PASS`` seconds, within bounds."""
     sample = mixed_texts(_SAMPLE) if texts is None else spread_over(texts, _SAMPLE)
     today.run(sample, today.budgets[0])
     start = time.perf_counter()

@@ -50,6 +50,7 @@ class Outcome:
         query: Seconds of a short query.
         ratio: Times as fast as today's choice, for the purpose, round by round.
         lowest_cosine: To the reference vectors; None where they cannot be compared.
+        as_fast_as: The rival that it neither beat in every round nor lost to in every round.
         flaw: Why it is not recorded: it failed, or its vectors are too far from the reference.
         record: What is recorded; None for a flaw, and where it only served for comparison.
     """
@@ -61,6 +62,7 @@ class Outcome:
     query: Spread | None = None
     ratio: Spread | None = None
     lowest_cosine: float | None = None
+    as_fast_as: str = ""
     flaw: str = ""
     record: Record | None = None
 
@@ -109,9 +111,10 @@ def _outcome(
     lowest, flaw = _fidelity(one, reference)
     mine, todays = _times(one, where, one.best), _times(today, where, today.budgets[0])
     bulk, query = _speeds(one, where)
+    rival = one if rival is None or _differ(one, rival, where) else rival
     record = None
     if wanted and not flaw and lowest is not None:
-        record = _record(one, rival or one, where, lowest)
+        record = _record(one, rival, where, lowest)
     return Outcome(
         verdict=one.verdict,
         token_budget=one.best,
@@ -120,6 +123,7 @@ def _outcome(
         query=query,
         ratio=Spread.of([a / b for a, b in zip(todays, mine, strict=True)]),
         lowest_cosine=lowest,
+        as_fast_as="" if rival is one else rival.verdict.backend,
         flaw=flaw,
         record=record,
     )
@@ -144,16 +148,16 @@ def _speeds(one: Contender, where: Circumstances) -> tuple[Spread, Spread]:
     return Spread.of(bulk), Spread.of(one.queries)
 
 
-def _score(one: Contender, rival: Contender, where: Circumstances) -> float:
+def _differ(one: Contender, rival: Contender, where: Circumstances) -> bool:
     mine, others = _times(one, where, one.best), _times(rival, where, rival.best)
-    clear = always_faster(mine, others) or always_faster(others, mine)
-    bulk, query = _speeds(one if clear else rival, where)
-    return score_of(bulk.median, query.median, where.purpose)
+    return always_faster(mine, others) or always_faster(others, mine)
 
 
-def _record(one: Contender, rival: Contender, where: Circumstances, lowest: float) -> Record:
+def _record(one: Contender, scored: Contender, where: Circumstances, lowest: float) -> Record:
+    """A record of one, with the score of itself or of whom it is as fast as."""
     backend, dist, device, dtype = who(one.verdict)
     bulk, query = _speeds(one, where)
+    ranked_bulk, ranked_query = _speeds(scored, where)
     measurement = Measurement(
         shape=where.shape,
         backend=backend,
@@ -164,7 +168,7 @@ def _record(one: Contender, rival: Contender, where: Circumstances, lowest: floa
         token_budget=one.best,
         bulk=bulk.median,
         query=query.median,
-        score=_score(one, rival, where),
+        score=score_of(ranked_bulk.median, ranked_query.median, where.purpose),
     )
     return Record(
         machine=where.machine,
