@@ -115,8 +115,11 @@ class _Loader(ExtensionManager[Any]):
 
 def installed(group: str) -> list[EntryPoint]:
     """Read the entry points of a group, in an order that is the same on every machine."""
-    found = importlib.metadata.entry_points(group=group)
-    return [entry_point for entry_point, _, _ in _in_order(found)]
+    return [entry_point for entry_point, _, _ in _in_order(_entry_points(group))]
+
+
+def _entry_points(group: str) -> list[EntryPoint]:
+    return list(importlib.metadata.entry_points(group=group))
 
 
 _Registered = tuple[EntryPoint, str, str]
@@ -148,7 +151,7 @@ class Catalog:
         group: The entry-point group.
         allow: The only names that may be used; None allows all, an empty list hotbed's own.
         blocked: Names that may not be used.
-        read: Gives the entry points of a group.
+        read: Gives the entry points of a group, in any order.
     """
 
     def __init__(
@@ -157,7 +160,7 @@ class Catalog:
         *,
         allow: Iterable[str] | None = None,
         blocked: Iterable[str] = (),
-        read: Callable[[str], list[EntryPoint]] = installed,
+        read: Callable[[str], list[EntryPoint]] = _entry_points,
     ) -> None:
         self.group = group
         self._allow = None if allow is None else frozenset(allow)

@@ -194,7 +194,7 @@ def _rank(backend: Found, route: Route, foreign: bool, rules: Rules) -> Rank:
         -route.capability.priority,
         backend.name,
         backend.dist,
-        preference(route, rules),
+        *preference(route),
     )
 
 

@@ -72,10 +72,11 @@ class Converters:
             conversion: [way for way in asked if way.knows_family] or asked
             for conversion, asked in ways.items()
         }
-        self._first_of: dict[tuple[Conversion, str], Way] = {}
+        self._first_of: dict[Conversion, dict[str, Way]] = {}
         for conversion, asked in self._ways.items():
+            by_dist = self._first_of.setdefault(conversion, {})
             for way in asked:
-                self._first_of.setdefault((conversion, way.dist), way)
+                by_dist.setdefault(way.dist, way)
 
     def ways(self, conversion: Conversion) -> list[Way]:
         """Everyone who can do it: those that know the family, if any do."""
@@ -88,9 +89,10 @@ class Converters:
             conversion: What is to be done.
             reader: The distribution that reads what is written.
         """
-        own = (self._first_of.get((conversion, dist)) for dist in (FIRST_PARTY, reader))
-        foreign = (way for way in self.ways(conversion) if way.is_foreign(reader))
-        return [way for way in (next(filter(None, own), None), next(foreign, None)) if way]
+        by_dist = self._first_of.get(conversion, {})
+        own = by_dist.get(FIRST_PARTY) or by_dist.get(reader)
+        foreign = next((way for way in by_dist.values() if way.is_foreign(reader)), None)
+        return [way for way in (own, foreign) if way is not None]
 
     def after(self, rank: int, conversion: Conversion, reader: str) -> Way | None:
         """The next one, foreign or not as the one of that rank, which cannot work here."""

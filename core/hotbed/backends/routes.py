@@ -18,6 +18,7 @@ __all__ = [
     "device_order",
     "next_route",
     "no_format",
+    "placed",
     "preference",
     "routes_of",
 ]
@@ -110,12 +111,12 @@ def _words(names: Iterable[str]) -> str:
     return ", ".join(sorted(set(names))) or "nothing"
 
 
-_Narrowed = tuple[list[Route], str]
+Narrowed = tuple[list[Route], str]
 
 
 def by_family(
     routes: list[Route], request: Request, model: Model, converters: Converters
-) -> _Narrowed:
+) -> Narrowed:
     """Routes whose reader and converter know the architecture; and the reason if none is left."""
     survivors = [route for route in routes if route.knows_family]
     if survivors:
@@ -137,37 +138,48 @@ def by_family(
 
 def by_device(
     routes: list[Route], request: Request, model: Model, converters: Converters
-) -> _Narrowed:
+) -> Narrowed:
     """Routes on the device asked for, or on each device; and the reason if none is left."""
-    base = request.device.partition(":")[0]
-    survivors = [
-        evolve(route, device=device if request.device == "auto" else request.device)
-        for route in routes
-        for device in route.capability.devices
-        if request.device == "auto" or device == base
-    ]
+    survivors = [route for route in routes if _devices(route.capability, request)]
     if survivors:
         return survivors, ""
     runs_on = _words(device for route in routes for device in route.capability.devices)
     return [], f"asked for {request.device}; runs on {runs_on}"
 
 
+def _devices(capability: Capability, request: Request) -> tuple[str, ...]:
+    if request.device == "auto":
+        return capability.devices
+    base = request.device.partition(":")[0]
+    return (request.device,) if base in capability.devices else ()
+
+
 def by_dtype(
     routes: list[Route], request: Request, model: Model, converters: Converters
-) -> _Narrowed:
+) -> Narrowed:
     """Routes with the features and arithmetic asked for; and the reason if none is left."""
     wanted = set(request.features)
     able = [route for route in routes if wanted.issubset(route.capability.features)]
     if not able:
         return [], _lacking(routes, request.features)
-    asked = request.canonical_dtype
-    reference = model.variants[0].storage
-    survivors = []
-    for route in able:
-        dtype = asked or _default_dtype(route, reference)
-        if dtype in route.capability.dtypes and _storage_serves(route, asked, reference):
-            survivors.append(evolve(route, dtype=dtype))
+    asked, reference = request.canonical_dtype, model.variants[0].storage
+    survivors = [
+        route
+        for route in able
+        if (asked or _default_dtype(route, reference)) in route.capability.dtypes
+        and _storage_serves(route, asked, reference)
+    ]
     return survivors, "" if survivors else _unserved(able, asked, model)
+
+
+def placed(routes: list[Route], request: Request, model: Model) -> list[Route]:
+    """What survived, once for each device that is asked for, with the arithmetic that serves."""
+    asked, reference = request.canonical_dtype, model.variants[0].storage
+    return [
+        evolve(route, device=device, dtype=asked or _default_dtype(route, reference) or "")
+        for route in routes
+        for device in _devices(route.capability, request)
+    ]
 
 
 def _lacking(routes: Sequence[Route], features: Sequence[str]) -> str:
@@ -217,11 +229,10 @@ def _storage_serves(route: Route, asked: str | None, reference: str) -> bool:
     return storage == "float32" and reference in _FLOATS
 
 
-def preference(route: Route, rules: Rules) -> tuple[Any, ...]:
-    """Among one backend's own routes: device, then its preferred profile, then no conversion."""
+def preference(route: Route) -> tuple[Any, ...]:
+    """Among one backend's routes on a device: its preferred profile, then no conversion."""
     profiles = route.capability.profiles
     return (
-        device_order(route.device, rules),
         profiles.index(route.profile) if route.profile in profiles else _NO_PROFILE,
         bool(route.converter),
         route.converter_rank,

@@ -6,7 +6,7 @@ from hotbed.backends.catalog import FIRST_PARTY, Found
 from hotbed.backends.converters import Converters
 from hotbed.backends.decision import Model, Request, Route, Stage, Verdict
 from hotbed.backends.manifest import SUPPORTED_HOOK_APIS, Manifest
-from hotbed.backends.routes import by_device, by_dtype, by_family, no_format, routes_of
+from hotbed.backends.routes import by_device, by_dtype, by_family, no_format, placed, routes_of
 
 __all__ = ["judge", "other_hook_api", "verdict_on"]
 
@@ -51,7 +51,7 @@ def judge(
         routes, reason = narrow(routes, request, model, converters)
         if not routes:
             return [], verdict_on(backend, stage, reason)
-    return routes, None
+    return placed(routes, request, model), None
 
 
 def _out_before_routes(
