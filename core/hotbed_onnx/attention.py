@@ -16,10 +16,12 @@ class Mask:
     Attributes:
         padding: What hides padding; ``""`` where ``scores`` does.
         scores: Added to the scores before the softmax; ``""`` for nothing.
+        unneeded: Whether nothing is padding, a bool scalar; ``""`` where that makes no difference.
     """
 
     padding: str = ""
     scores: str = ""
+    unneeded: str = ""
 
 
 @frozen

@@ -130,12 +130,13 @@ class Checkpoint:
                 f"the tensor {spelt!r} has the shape {found}, and config.json asks for {wanted}"
             )
 
-    def read(self, name: str, shape: tuple[int, ...]) -> Floats:
-        """Read one tensor as float32; from a packed one, its own rows only."""
+    def read(self, name: str, shape: tuple[int, ...], rows: slice | None = None) -> Floats:
+        """Read one tensor as float32, or some of its rows; from a packed one, its own alone."""
         spelt, block, count = self._spelt(name)
-        rows = shape[0]
-        part = slice(block * rows, (block + 1) * rows) if count > 1 else None
-        return self.weights.float32(spelt, (rows * count, *shape[1:]), rows=part)
+        if count > 1:
+            mine = range(block * shape[0], (block + 1) * shape[0])[rows or slice(None)]
+            rows = slice(mine.start, mine.stop)
+        return self.weights.float32(spelt, (shape[0] * count, *shape[1:]), rows=rows)
 
     def settle(self) -> None:
         """Compare what was claimed with what is there.

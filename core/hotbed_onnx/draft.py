@@ -60,6 +60,26 @@ class Draft:
             self.tensors.claim(name, wanted)
         return self.graph.weight(label, shape, read)
 
+    def table(
+        self,
+        label: str,
+        name: str,
+        shape: tuple[int, int],
+        change: Callable[[Floats], Floats] = lambda rows: rows,
+    ) -> str:
+        """A tensor that is read some rows at a time, each time changed, because it may be huge.
+
+        Args:
+            label: Its name in the graph.
+            name: The tensor.
+            shape: Its shape, and the weight's.
+            change: Changes some of the rows.
+        """
+        self.tensors.claim(name, shape)
+        return self.graph.table(
+            label, shape, lambda rows: change(self.tensors.read(name, shape, rows))
+        )
+
     def kernel(self, label: str, names: Sequence[str], rows: Sequence[int], columns: int) -> str:
         """Weights of linear layers that read the same input, side by side: (columns, sum of rows).
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["BUILDER_VERSION", "FAMILIES", "PROFILES"]
 
-BUILDER_VERSION = 3
+BUILDER_VERSION = 4
 """Counts up whenever the same folder would give another graph; part of the cache key."""
 
 _HERE = "hotbed_onnx.architectures"

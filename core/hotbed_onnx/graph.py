@@ -1,4 +1,4 @@
-"""Write an ONNX graph node by node, its weights streamed to disk.
+"""Draw an ONNX graph node by node.
 
 Weights are given as functions and read when the file is written, one at a time, so that building
 needs the memory of the largest tensor and not of the model.
@@ -6,41 +6,63 @@ needs the memory of the largest tensor and not of the model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from attrs import define, field, frozen
 from numpy.typing import NDArray
 
-__all__ = ["CONTRIB", "Graph", "Tensor", "save"]
+__all__ = ["CONTRIB", "Graph", "Tensor", "onnx_type"]
 
 CONTRIB = "com.microsoft"
 """The domain of ONNX Runtime's own operators."""
 
-_ALIGNMENT = 4096
-"""External tensors start on page borders, so that a runtime can map them."""
-
-INLINE_LIMIT = 2**31 - 2**20
-"""protobuf refuses messages of 2 GiB; a megabyte is left for the nodes."""
-
 Array = NDArray[Any]
+
+
+_BLOCK = 2**25
+"""Bytes of a table that are held at a time."""
 
 
 @frozen(kw_only=True)
 class Tensor:
-    """A weight: its name, shape and type, and the function that reads it."""
+    """A weight: its name, shape and type, and the function that reads it.
+
+    Attributes:
+        name: Its name in the graph.
+        shape: Its shape.
+        dtype: Its type.
+        read: Reads it; where it may be read by rows, those.
+        by_rows: Whether it may be read a few rows at a time.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-    read: Callable[[], Array]
+    read: Callable[[slice], Array]
+    by_rows: bool = False
 
     @property
     def nbytes(self) -> int:
         """Bytes of the raw data."""
         return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+    def blocks(self) -> Iterator[Array]:
+        """Its values from front to back, C-contiguous, in one piece or in several."""
+        if not self.by_rows:
+            yield self._checked(slice(None), self.shape)
+            return
+        count = self.shape[0]
+        step = max(1, _BLOCK * count // max(1, self.nbytes))
+        for start in range(0, count, step):
+            rows = slice(start, min(start + step, count))
+            yield self._checked(rows, (rows.stop - start, *self.shape[1:]))
+
+    def _checked(self, rows: slice, shape: tuple[int, ...]) -> Array:
+        array = np.asarray(self.read(rows), dtype=self.dtype, order="C")
+        assert array.shape == shape, (self.name, array.shape, shape)
+        return array
 
 
 @define
@@ -89,11 +111,33 @@ class Graph:
         )
         return names
 
+    def choose(self, condition: str, yes: Callable[[], str], no: Callable[[], str]) -> str:
+        """Add an ``If`` whose branches give one float32 value each; both may use what is drawn."""
+        from onnx import helper
+
+        branches = []
+        for draw in (yes, no):
+            outer, self.nodes = self.nodes, []
+            value = draw()
+            info = helper.make_tensor_value_info(value, onnx_type(np.dtype("float32")), None)
+            branches.append(helper.make_graph(self.nodes, draw.__name__, [], [info]))
+            self.nodes = outer
+        return self.op("If", condition, then_branch=branches[0], else_branch=branches[1])
+
     def weight(
         self, name: str, shape: tuple[int, ...], read: Callable[[], Array], dtype: str = "float32"
     ) -> str:
         """Add a weight that ``read`` gives when the file is written."""
-        self.tensors[name] = Tensor(name=name, shape=shape, dtype=np.dtype(dtype), read=read)
+        self.tensors[name] = Tensor(
+            name=name, shape=shape, dtype=np.dtype(dtype), read=lambda rows: read()
+        )
+        return name
+
+    def table(self, name: str, shape: tuple[int, ...], read: Callable[[slice], Array]) -> str:
+        """Add a float32 weight so large that it is read and written a few rows at a time."""
+        self.tensors[name] = Tensor(
+            name=name, shape=shape, dtype=np.dtype("float32"), read=read, by_rows=True
+        )
         return name
 
     def constant(self, value: Any, dtype: str) -> str:
@@ -101,7 +145,7 @@ class Graph:
         array = np.asarray(value, dtype=dtype)
         name = f"const_{dtype}_{'x'.join(map(str, array.shape)) or 'scalar'}_"
         name += "_".join(f"{item:g}" for item in array.ravel().tolist())
-        while name in self.tensors and not np.array_equal(self.tensors[name].read(), array):
+        while name in self.tensors and not _holds(self.tensors[name], array):
             name += "'"  # another number that reads the same when it is shortened
         return self.weight(name, array.shape, lambda: array, dtype)
 
@@ -110,84 +154,18 @@ class Graph:
         return f"{kind}_{count}"
 
 
+def _holds(tensor: Tensor, array: Array) -> bool:
+    return np.array_equal(tensor.read(slice(None)), array)
+
+
 def _value_info(name: str, kind: str, shape: Sequence[str | int]) -> Any:
     from onnx import helper
 
-    return helper.make_tensor_value_info(name, _onnx_type(np.dtype(kind)), list(shape))
+    return helper.make_tensor_value_info(name, onnx_type(np.dtype(kind)), list(shape))
 
 
-def _onnx_type(dtype: np.dtype[Any]) -> int:
+def onnx_type(dtype: np.dtype[Any]) -> int:
+    """ONNX's number of a numpy type."""
     from onnx import helper
 
     return int(helper.np_dtype_to_tensor_dtype(dtype))
-
-
-def save(graph: Graph, path: Path, *, external: bool, metadata: dict[str, str]) -> None:
-    """Write the graph; weights inside the file, or in ``<name>_data`` beside it.
-
-    Args:
-        graph: The graph.
-        path: The ``.onnx`` file.
-        external: Whether weights go beside the file. They do in any case above 2 GiB.
-        metadata: Stored as the model's properties.
-
-    Raises:
-        OSError: The disk is full, or refuses; the caller owns the folder and removes it.
-    """
-    external = external or sum(t.nbytes for t in graph.tensors.values()) > INLINE_LIMIT
-    model = _without_weights(graph, metadata)
-    # Added in place: handing finished tensors over would copy every weight twice.
-    add = model.graph.initializer.add
-    if external:
-        _write_external(graph, path.with_name(path.name + "_data"), add)
-    else:
-        for tensor in graph.tensors.values():
-            _fill(add(), tensor)
-    path.write_bytes(model.SerializeToString())
-
-
-def _without_weights(graph: Graph, metadata: dict[str, str]) -> Any:
-    from onnx import helper
-
-    proto = helper.make_graph(graph.nodes, graph.name, graph.inputs, graph.outputs)
-    opsets = [helper.make_opsetid("", graph.opset)]
-    opsets += [helper.make_opsetid(domain, 1) for domain in sorted(graph.domains)]
-    model = helper.make_model(proto, opset_imports=opsets, producer_name="hotbed", ir_version=8)
-    helper.set_model_props(model, metadata)
-    return model
-
-
-def _checked(tensor: Tensor) -> Array:
-    array = np.asarray(tensor.read(), dtype=tensor.dtype, order="C")
-    assert array.shape == tensor.shape, (tensor.name, array.shape, tensor.shape)
-    return array
-
-
-def _declare(proto: Any, tensor: Tensor) -> None:
-    proto.name = tensor.name
-    proto.data_type = _onnx_type(tensor.dtype)
-    proto.dims.extend(tensor.shape)
-
-
-def _fill(proto: Any, tensor: Tensor) -> None:
-    _declare(proto, tensor)
-    proto.raw_data = _checked(tensor).tobytes()
-
-
-def _write_external(graph: Graph, path: Path, add: Callable[[], Any]) -> None:
-    """Stream large tensors into ``path``; small ones stay inside, for shape inference."""
-    from onnx import TensorProto
-
-    with path.open("wb") as file:
-        for tensor in graph.tensors.values():
-            if tensor.nbytes < _ALIGNMENT:
-                _fill(add(), tensor)
-                continue
-            file.write(b"\0" * (-file.tell() % _ALIGNMENT))
-            proto = add()
-            _declare(proto, tensor)
-            proto.data_location = TensorProto.EXTERNAL
-            where = {"location": path.name, "offset": file.tell(), "length": tensor.nbytes}
-            for key, value in where.items():
-                proto.external_data.add(key=key, value=str(value))
-            file.write(_checked(tensor).data)

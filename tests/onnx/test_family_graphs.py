@@ -43,7 +43,8 @@ def test_nothing_in_a_graph_is_idle(tmp_path: Path, family: str, profile: str) -
     """Every node and every weight leads to an output."""
     onnx = importlib.import_module("onnx")
     graph = onnx.load(build(build_family(tmp_path / "m", family), profile)).graph
-    used = {name for node in graph.node for name in node.input}
+    branches = [a.g.node for node in graph.node for a in node.attribute if a.HasField("g")]
+    used = {name for nodes in [graph.node, *branches] for node in nodes for name in node.input}
     used |= {item.name for item in graph.output}
     idle = [node.name for node in graph.node if not used & set(node.output)]
     assert idle == []

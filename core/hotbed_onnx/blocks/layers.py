@@ -17,12 +17,8 @@ __all__ = ["attention", "gated", "words"]
 
 def words(draft: Draft, name: str, vocab: int, hidden: int, ids: str, *, times: float = 1.0) -> str:
     """Look up the tokens' rows of the word embeddings, multiplied with a number."""
-    shape = (vocab, hidden)
-    table = draft.computed(
-        "embeddings.word",
-        shape,
-        [name],
-        lambda: draft.tensors.read(name, shape) * np.float32(times),
+    table = draft.table(
+        "embeddings.word", name, (vocab, hidden), lambda rows: rows * np.float32(times)
     )
     return draft.graph.op("Gather", table, ids, axis=0)
 

@@ -83,9 +83,7 @@ def _embed(draft: Draft, shape: PostNorm, ids: str) -> str:
     graph = draft.graph
     words, places = (shape.vocab, shape.hidden), (shape.positions, shape.hidden)
     kinds = (shape.types, shape.hidden)
-    word = draft.computed(
-        "embeddings.word", words, [_WORD], lambda: draft.tensors.read(_WORD, words)
-    )
+    word = draft.table("embeddings.word", _WORD, words)
 
     def read_positions() -> Floats:
         position = draft.tensors.read(_POSITION, places)

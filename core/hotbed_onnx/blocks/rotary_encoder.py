@@ -86,12 +86,14 @@ def _embed(draft: Draft, shape: RotaryEncoder, ids: str) -> str:
     """word + type 0: every token is of type 0, so that row is added to the whole table here."""
     words, kinds = (shape.vocab, shape.hidden), (shape.types, shape.hidden)
 
-    def read() -> Floats:
-        word = draft.tensors.read(_WORD, words)
-        return word + draft.tensors.read(_TYPE, kinds)[0] if shape.types else word
+    def add_type(rows: Floats) -> Floats:
+        return rows + draft.tensors.read(_TYPE, kinds)[0]
 
-    named = [_WORD, _TYPE] if shape.types else [_WORD]
-    table = draft.computed("embeddings.word", words, named, read, [words, kinds][: len(named)])
+    if shape.types:
+        draft.tensors.claim(_TYPE, kinds)
+        table = draft.table("embeddings.word", _WORD, words, add_type)
+    else:
+        table = draft.table("embeddings.word", _WORD, words)
     return draft.graph.op("Gather", table, ids, axis=0)
 
 

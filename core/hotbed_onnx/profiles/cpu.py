@@ -33,7 +33,10 @@ class _Cpu:
             lowest, zero = graph.constant(LOWEST, "float32"), graph.constant(0.0, "float32")
             hidden = graph.op("Where", pairs, zero, lowest)
             bias = graph.op("Add", bias, hidden) if bias else hidden
-        return Mask(padding=key_padding, scores=bias)
+        if bias:
+            return Mask(padding=key_padding, scores=bias)
+        least = graph.op("ReduceMin", key_padding, keepdims=0)
+        return Mask(padding=key_padding, unneeded=graph.op("Cast", least, to=9))  # 9 = BOOL
 
     def rope(self, graph: Graph, cos: str, sin: str, ids: str, positions: str = "") -> Rope:
         """The tables themselves: RotaryEmbedding reads its rows, from row 0 on or as told."""
@@ -87,12 +90,28 @@ class _Cpu:
             # MultiHeadAttention would want a copy of the keys for every query head.
             query, key, value = (heads_apart(graph, x, how.head_size) for x in (query, key, value))
             return attend(graph, query, key, value, how)
-        inputs = [query, key, value, bias, how.mask.padding]
-        if how.mask.scores:
-            inputs.append(how.mask.scores)
-        return graph.op(
-            "MultiHeadAttention", *inputs, domain=CONTRIB, num_heads=how.heads, scale=how.scale
-        )
+
+        def attend_to(*mask: str) -> str:
+            return graph.op(
+                "MultiHeadAttention",
+                *(query, key, value, bias, *mask),
+                domain=CONTRIB,
+                num_heads=how.heads,
+                scale=how.scale,
+            )
+
+        def all_tokens() -> str:
+            return attend_to()
+
+        def real_tokens() -> str:
+            scores = (how.mask.scores,) if how.mask.scores else ()
+            return attend_to(how.mask.padding, *scores)
+
+        if not how.mask.unneeded:
+            return real_tokens()
+        # Without a mask the operator holds a block of the scores at a time and not all of them: on
+        # long texts a tenth of the memory and two thirds of the time (docs/performance.md).
+        return graph.choose(how.mask.unneeded, all_tokens, real_tokens)
 
     def _head_norm(self, graph: Graph, x: str, scale: str, how: Attention, eps: float) -> str:
         heads = graph.op("Reshape", x, graph.constant([0, 0, -1, how.head_size], "int64"))
