@@ -217,6 +217,7 @@ def test_a_file_that_cannot_be_read(hotbed: Run, tiny: Path, tuned: Path) -> Non
         (("--texts", "absent.txt"), "absent.txt is not a file"),
         (("--rounds", "0"), "--rounds"),
         (("--for", "fun"), "--for"),
+        (("--forget", "--dry-run"), "--forget and --dry-run: choose one"),
     ],
 )
 def test_what_is_asked_wrongly_is_refused(

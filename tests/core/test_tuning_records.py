@@ -129,6 +129,16 @@ def test_what_is_dropped_is_gone(file: Path) -> None:
     assert read_records(file) == (record(backend="other"),)
 
 
+def test_nothing_to_record_leaves_no_file(file: Path) -> None:
+    """Where nothing changes, nothing is written."""
+    remember(file, [], dropped=[record().key])
+    assert not file.exists()
+    remember(file, [record()])
+    before = file.stat()
+    remember(file, [record()])
+    assert file.stat().st_ino == before.st_ino
+
+
 def test_scores_for_another_purpose_are_taken_again() -> None:
     """Texts a second and queries a second are never ranked against one another."""
     fresh = record(backend="fresh", purpose="queries", query=0.002, score=500.0)

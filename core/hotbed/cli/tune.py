@@ -85,6 +85,8 @@ def tune(
     All candidates are open at once, because they take turns: memory has to hold them all.
     """
     house = default_house()
+    if forget and dry_run:
+        raise UsageError("--forget and --dry-run: choose one")
     if model is None:
         if forget:
             _forget(house, None, as_json)
@@ -109,7 +111,7 @@ def tune(
     with _Watch(folder.name) as watch:
         tuned = measure(bench, asked, given, watch)
     path = house.settings.tuned
-    if not dry_run:
+    if not dry_run and (tuned.fresh or tuned.dropped):
         remember(path, tuned.fresh, tuned.dropped)
     print_tuned(tuned, model, None if dry_run else path, as_json)
 

@@ -116,7 +116,7 @@ def _show_choices(tuned: Tuned, model: str, path: Path | None) -> None:
         dtype = "" if choice.dtype is None else f", dtype={choice.dtype!r}"
         call = f"hotbed.load({model!r}{dtype})"
         out.print(f"{call}: {_change(choice, budgets, bool(path))}", markup=False)
-    if path:
+    if path and tuned.fresh:
         undo = f"`hotbed tune {model} --forget` removes it"
         out.print(f"\nrecorded in {path}; {undo}", markup=False)
 
@@ -160,7 +160,7 @@ def _as_dict(tuned: Tuned, path: Path | None) -> dict[str, Any]:
             }
             for choice in tuned.choices
         ],
-        "recorded_in": path and str(path),
+        "recorded_in": str(path) if path and tuned.fresh else None,
     }
 
 

@@ -113,7 +113,10 @@ def remember(path: Path, fresh: Collection[Record], dropped: Collection[Key] = (
         SettingsError: What the file holds cannot be read, or another process keeps it locked.
     """
     with _locked(path):
-        _write(path, merge(read_records(path), fresh, dropped))
+        known = read_records(path)
+        merged = merge(known, fresh, dropped)
+        if merged != known:
+            _write(path, merged)
 
 
 def forget(path: Path, shape: str | None = None) -> tuple[int, Path | None]:
