@@ -105,13 +105,7 @@ class House:
             threads: Threads that it will use; what was measured with others is not counted.
             measured: Rank by these measurements instead of those on file.
         """
-        model = Model(
-            name=folder.name if folder else "",
-            family=folder.family if folder else "",
-            variants=folder.variants if folder else (),
-            folder=folder.path if folder else None,
-            shape=folder.shape if folder else "",
-        )
+        model = Model(name="", family="", variants=()) if folder is None else _model_of(folder)
         if measured is not None:
             return self._select(request, model, measured)
         return self._decide(request, model, threads)
@@ -220,28 +214,60 @@ class House:
             accept_loss: Whether to keep what falls short, with a note in its report.
         """
         given = None if texts is None else tuple(texts)
-        return Gate(open=self._open_written, texts=given, accept_loss=accept_loss)
+        return Gate(
+            open=self._open_written,
+            open_reference=self._open_reference,
+            texts=given,
+            accept_loss=accept_loss,
+        )
+
+    def _open_reference(self, folder: ModelFolder, without: str) -> Runner | None:
+        """Open a model's own weights with a backend that has the feature ``reference``.
+
+        One of hotbed's, or one that the settings' priority names: what else is installed has no
+        say in what passes the gate.
+        """
+        request = Request(device="cpu", dtype="float32", features=("reference",))
+        priority = self.settings.priority
+        trusted = (f for f in self.backends.found() if f.first_party or f.name in priority)
+        others = [found for found in trusted if found.name != without]
+        rules = Rules(priority=priority)
+        chosen = select(request, _model_of(folder), others, self.probe, rules).chosen
+        if chosen is None or chosen.route is None or chosen.route.converter:
+            return None
+        variant = chosen.route.variant
+        artifact = Artifact(folder=folder.path, path=folder.path / variant.file, variant=variant)
+        return self._run(folder, artifact, chosen.backend, chosen.route)
 
     def _open_written(self, folder: ModelFolder, artifact: Artifact) -> Runner:
         """Open a file that is not published yet with whatever installed backend runs it."""
         variant = artifact.variant
-        model = Model(
-            name=f"{folder.name} ({variant.file})",
-            family=folder.family,
-            variants=(variant,),
-            folder=folder.path,
-            shape=folder.shape,
-        )
+        name = f"{folder.name} ({variant.file})"
+        model = evolve(_model_of(folder), name=name, variants=(variant,))
         floats = ("float32", "float16", "bfloat16")
         request = Request(dtype=None if variant.storage in floats else variant.storage)
         decision = self._select(request, model, ())  # what was measured has no say in the gate
         route = decision.chosen.route if decision.chosen else None
         if decision.chosen is None or route is None:
             raise NoBackendError(f"no backend can serve this:\n{decision.explain()}")
-        engine = self.engine(decision.chosen.backend)
-        loaded = engine.load(artifact, LoadOptions(device=route.device, dtype=route.dtype))
+        return self._run(folder, artifact, decision.chosen.backend, route)
+
+    def _run(self, folder: ModelFolder, artifact: Artifact, backend: str, route: Route) -> Runner:
+        engine = self.engine(backend)
         tokenizer = Tokenizer.open(folder)
+        loaded = engine.load(artifact, LoadOptions(device=route.device, dtype=route.dtype))
         return Runner(engine=engine, loaded=loaded, folder=folder, tokenizer=tokenizer)
+
+
+def _model_of(folder: ModelFolder) -> Model:
+    """What selection has to know of a folder."""
+    return Model(
+        name=folder.name,
+        family=folder.family,
+        variants=folder.variants,
+        folder=folder.path,
+        shape=folder.shape,
+    )
 
 
 @frozen(kw_only=True)

@@ -17,7 +17,7 @@ from hotbed.conversion.failures import told_in_our_words
 from hotbed.conversion.record import Made, add_record
 from hotbed.conversion.room import require_room
 from hotbed.errors import BackendError, ConversionError
-from hotbed.fidelity import Gate, NumpyReference, Report
+from hotbed.fidelity import Gate, Report, source_reference
 from hotbed.fidelity.gate import Reference
 from hotbed.models.digests import sha256
 from hotbed.models.folder import ModelFolder
@@ -69,8 +69,9 @@ def converted_artifact(
 
     def make(stage: Path) -> tuple[tuple[Variant, ...], tuple[Report, ...]]:
         require_room(folder, cache.root)
-        work = _conversion(engine, folder, target)
-        return _written(engine, work, folder, gate, stage)
+        with source_reference(folder, engine.name, gate.open_reference) as reference:
+            work = _conversion(engine, folder, target, reference)
+            return _written(engine, work, folder, gate, stage)
 
     with told_in_our_words(folder, cache.root):
         entry = cache.get_or_make(folder, target, converter, make)
@@ -103,17 +104,20 @@ def convert_into(
         FidelityError: The result is too far from the model; ``out`` was not made.
     """
     require_room(folder, out, copies=1 + keep_weights)
-    work = _conversion(engine, folder, target)
-    return publish(engine, work, folder, out, gate, keep_weights=keep_weights)
+    with source_reference(folder, engine.name, gate.open_reference) as reference:
+        work = _conversion(engine, folder, target, reference)
+        return publish(engine, work, folder, out, gate, keep_weights=keep_weights)
 
 
-def _conversion(engine: Engine, folder: ModelFolder, target: ConvertTarget) -> Work:
+def _conversion(
+    engine: Engine, folder: ModelFolder, target: ConvertTarget, reference: Reference
+) -> Work:
     return Work(
         action="convert",
         recipe=attrs.asdict(target),
         format=target.format,
         write=lambda place: engine.convert(folder.path, target, place),
-        reference=NumpyReference(folder),
+        reference=reference,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hotbed.fidelity.compare import Fidelity, compare_vectors
 from hotbed.fidelity.gate import Gate, NumpyReference, RunnerReference
 from hotbed.fidelity.report import Report
+from hotbed.fidelity.source import source_reference
 from hotbed.fidelity.thresholds import Threshold, threshold
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "RunnerReference",
     "Threshold",
     "compare_vectors",
+    "source_reference",
     "threshold",
 ]

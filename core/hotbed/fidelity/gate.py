@@ -29,6 +29,8 @@ __all__ = ["Gate", "NumpyReference", "Reference", "RunnerReference"]
 
 Floats = NDArray[np.float32]
 Opener = Callable[[ModelFolder, Artifact], Runner]
+OpenReference = Callable[[ModelFolder, str], Runner | None]
+"""Open a model with a backend that is a reference, and not the one named; None: there is none."""
 
 
 class Reference(Protocol):
@@ -64,15 +66,17 @@ class NumpyReference:
 
 @frozen
 class RunnerReference:
-    """A file that is taken for right, run by a backend: what a quantised form was made from."""
+    """A file that is taken for right, run by a backend: what something else was made from."""
 
     runner: Runner
     file: str
+    note: str = ""
 
     @property
     def name(self) -> str:
         """Which file, and what runs it."""
-        return f"{self.file}, {_describe(self.runner)}"
+        note = f" ({self.note})" if self.note else ""
+        return f"{self.file}, {_describe(self.runner)}{note}"
 
     def vectors(self, batch: TokenBatch) -> Floats:
         """Run it."""
@@ -85,11 +89,13 @@ class Gate:
 
     Attributes:
         open: Opens a written file with an installed backend.
+        open_reference: Opens a model with a backend that conversions are compared with.
         texts: What is compared; None means the built-in texts.
         accept_loss: Whether to let through what falls short, with a note in the report.
     """
 
     open: Opener
+    open_reference: OpenReference = lambda folder, converter: None
     texts: tuple[str, ...] | None = None
     accept_loss: bool = False
 
