@@ -8,6 +8,7 @@ from pathlib import Path
 from hotbed.errors import UnsupportedModelError
 from hotbed.models.folder import ModelFolder
 from hotbed.models.weights import Weights
+from hotbed_onnx.architectures.m3 import add_token_heads
 from hotbed_onnx.checkpoint import Checkpoint
 from hotbed_onnx.draft import Draft
 from hotbed_onnx.families import BUILDER_VERSION, FAMILIES, PROFILES
@@ -25,7 +26,8 @@ def build_model(folder: ModelFolder, path: Path, *, profile: str) -> None:
 
     The graph takes ``input_ids`` and ``attention_mask`` and, where the model leaves its prompt out
     of pooling and the profile is a tuned one, ``pooling_mask``; it gives ``last_hidden_state`` and
-    ``sentence_embedding``, float32, after every module of the folder.
+    ``sentence_embedding``, float32, after every module of the folder; and what BGE-M3's further
+    heads give, where the folder holds them.
 
     Args:
         folder: The model folder.
@@ -63,6 +65,7 @@ def build_model(folder: ModelFolder, path: Path, *, profile: str) -> None:
     tokens, hidden = architecture.encode(draft, folder.config, ids, mask)
     tensors.settle()
     graph.output(tokens, "last_hidden_state", "float32", (*grid, hidden))
+    add_token_heads(graph, folder, tokens, mask, hidden)
     pooled = pool(graph, tokens, mask, pooling_mask, pooling)
     pooled = add_heads(graph, folder.path, pooled, folder.pipeline.heads)
     width = folder.pipeline.dimension(hidden)

@@ -18,6 +18,7 @@ __all__ = ["Handle", "open_model", "run"]
 
 _SENTENCE = "sentence_embedding"
 _TOKENS = "token_embeddings"
+_SPARSE, _COLBERT = "sparse", "colbert"
 _TOKEN_NAMES = (_TOKENS, "last_hidden_state")
 _DTYPES: dict[str, type[np.generic]] = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 
@@ -159,6 +160,8 @@ def _outputs(artifact: Artifact, opened: OpenSession) -> dict[str, str]:
     pooled = [name for name, shape in opened.outputs.items() if len(shape) == 2]
     if not found and len(pooled) == 1:
         found[_SENTENCE] = pooled[0]
+    if "hotbed.builder" in opened.metadata:  # elsewhere these names may mean anything
+        found |= {name: name for name in (_SPARSE, _COLBERT) if name in opened.outputs}
     if not found:
         raise UnsupportedModelError(
             f"{artifact.path.name} gives "

@@ -140,10 +140,22 @@ def test_token_embeddings_have_one_row_a_token() -> None:
 
 def test_other_outputs_need_one_row_a_text() -> None:
     """An output that the core does not know is free but for its rows."""
-    good = {"sparse": np.zeros((2, 900), np.float32)}
-    assert embedding(good).embed(facts("sparse"), BATCH, ("sparse",)) is good
+    good = {"logits": np.zeros((2, 900), np.float32)}
+    assert embedding(good).embed(facts("logits"), BATCH, ("logits",)) is good
     with pytest.raises(BackendError, match=r"\(2, any\) is expected"):
-        embedding({"sparse": np.zeros((1, 9))}).embed(facts("sparse"), BATCH, ("sparse",))
+        embedding({"logits": np.zeros((1, 9))}).embed(facts("logits"), BATCH, ("logits",))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "expected"),
+    [("sparse", (2, 900), r"\(2, 3\)"), ("colbert", (2, 2, 8), r"\(2, 3, any\)")],
+)
+def test_outputs_of_tokens_need_every_token(
+    name: str, shape: tuple[int, ...], expected: str
+) -> None:
+    """A weight, or a vector, for each token of the batch."""
+    with pytest.raises(BackendError, match=rf"the shape {expected} is expected"):
+        embedding({name: np.zeros(shape)}).embed(facts(name), BATCH, (name,))
 
 
 def test_the_core_pools_where_the_backend_does_not() -> None:

@@ -103,7 +103,8 @@ def test_signature_of_load() -> None:
 def test_signature_of_encode() -> None:
     """``encode`` takes sentence-transformers 6's arguments, in its order, with its defaults.
 
-    Departures: ``batch_size`` is a cap, and there are two more keywords for integer ranges.
+    Departures: ``batch_size`` is a cap, and there are three more keywords, for integer ranges and
+    for what some models give besides one vector.
     """
     assert list(_defaults(hotbed.Embedder.encode).items())[1:] == [
         ("inputs", ...),
@@ -120,8 +121,10 @@ def test_signature_of_encode() -> None:
         ("truncate_dim", None),
         ("ranges", None),
         ("calibration_embeddings", None),
+        ("outputs", None),
     ]
-    assert _keyword_only(hotbed.Embedder.encode) == {"ranges", "calibration_embeddings"}
+    more = {"ranges", "calibration_embeddings", "outputs"}
+    assert _keyword_only(hotbed.Embedder.encode) == more
 
 
 def test_signatures_of_the_hooks() -> None:

@@ -185,7 +185,12 @@ class Engine:
         rows, tokens = batch.input_ids.shape
         width = loaded.dimension
         inner = "any" if "sentence_embedding" in loaded.outputs else width
-        known = {"sentence_embedding": (rows, width), "token_embeddings": (rows, tokens, inner)}
+        known: dict[str, tuple[int | str, ...]] = {
+            "sentence_embedding": (rows, width),
+            "token_embeddings": (rows, tokens, inner),
+            "sparse": (rows, tokens),
+            "colbert": (rows, tokens, "any"),
+        }
         shape = tuple(getattr(value, "shape", ()))
         wanted = known.get(name, (rows, *["any"] * (len(shape) - 1)))
         if len(shape) == len(wanted) and all(

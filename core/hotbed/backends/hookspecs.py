@@ -72,9 +72,11 @@ class HotbedSpec:
         """Run one batch and give the outputs asked for, by name.
 
         ``sentence_embedding`` is (batch, dimension) float32, ``token_embeddings`` is
-        (batch, tokens, hidden) float32; rows in the batch's order. ``outputs`` holds names of
-        ``Loaded.outputs`` only. Called from several threads. ``in_flight`` is how many batches the
-        core runs at once: 1, or ``Loaded.lanes``.
+        (batch, tokens, hidden) float32; rows in the batch's order. A model that has them may offer
+        ``sparse``, a weight of at least 0 for each token, (batch, tokens) float32, and ``colbert``,
+        a vector of length 1 for each, (batch, tokens, d) float32; both for special tokens too, and
+        0 on padding. ``outputs`` holds names of ``Loaded.outputs`` only. Called from several
+        threads. ``in_flight`` is how many batches the core runs at once: 1, or ``Loaded.lanes``.
         """
 
     @hookspec(firstresult=True)

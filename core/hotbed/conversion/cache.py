@@ -151,7 +151,8 @@ def _remove(path: Path) -> None:
 def source_files(folder: ModelFolder) -> list[str]:
     """The files that a conversion reads: the transformer's, ``modules.json``, and each module's."""
     prefix = f"{folder.pipeline.transformer}/" if folder.pipeline.transformer else ""
-    wanted = {f"{prefix}config.json", "modules.json", *folder.weight_files}
+    wanted = {f"{prefix}config.json", "modules.json"}
+    wanted |= {*folder.weight_files, *folder.token_heads.values()}
     for path in folder.pipeline.module_paths:
         wanted |= {f"{path}/config.json", f"{path}/{WEIGHTS}"}
     return sorted(name for name in wanted if (folder.path / name).exists())

@@ -21,6 +21,7 @@ from hotbed.inference.outputs import finish, truncate
 from hotbed.inference.progress import Progress
 from hotbed.inference.runner import SENTENCES, TOKENS, Runner
 from hotbed.inference.similarity import pairwise, similarity
+from hotbed.inference.token_outputs import DENSE, join
 from hotbed.inference.tokenisation import Tokenizer, Tokens
 from hotbed.models.folder import ModelFolder
 from hotbed.models.prompts import DOCUMENT_NAMES, QUERY_NAMES, Prompts
@@ -152,6 +153,7 @@ class Embedder:
         *,
         ranges: ArrayLike | None = None,
         calibration_embeddings: ArrayLike | None = None,
+        outputs: Sequence[str] | None = None,
     ) -> Any:
         """Embed texts.
 
@@ -175,6 +177,11 @@ class Embedder:
             truncate_dim: Keep so many dimensions.
             ranges: (2, d), for ``int8`` and ``uint8``.
             calibration_embeddings: (m, d), from which ranges are taken.
+            outputs: Any of ``dense``, ``sparse`` and ``colbert``, from one pass through a model
+                that has them, as BGE-M3 does. The result is a dict by these names: ``dense`` is
+                what a call without ``outputs`` gives; ``sparse`` is a list of SparseVector, with
+                ``indices`` and ``values``; ``colbert`` a list of (tokens, d) float32. One text
+                gives one of each, and an iterator a dict a text.
 
         Returns:
             (d,) for a text, (n, d) for a list, (0, d) for an empty list, an iterator of (d,) rows
@@ -193,15 +200,19 @@ class Embedder:
             truncate_dim=truncate_dim if truncate_dim is not None else self.truncate_dim,
             ranges=ranges,
             calibration=calibration_embeddings,
+            outputs=outputs,
         )
         self._refuse_torch_habits(convert_to_tensor, device)
         if isinstance(inputs, str):
             options.refuse_ranges_from_few("a single text")
-            return self._list([inputs], evolve(options, show_progress_bar=False))[0]
+            rows = self._list([inputs], evolve(options, show_progress_bar=False))
+            return rows[0] if outputs is None else {name: rows[name][0] for name in rows}
         if isinstance(inputs, Iterator):
             options.refuse_ranges_from_few("a stream")
             return self._stream(inputs, options)
         rows = self._list(_texts(inputs), options)
+        if outputs is not None:
+            return rows if convert_to_numpy else {name: list(rows[name]) for name in rows}
         return rows if convert_to_numpy else list(rows)
 
     def encode_query(self, inputs: str | Iterable[str], **options: Any) -> Any:
@@ -309,11 +320,17 @@ class Embedder:
         truncated = 0
         parts: list[Any] = []
         with Progress(total=len(texts), show=options.show_progress_bar) as progress:
-            for start in range(0, len(texts), _WINDOW):
+            for start in range(0, max(1, len(texts)) if options.outputs else len(texts), _WINDOW):
                 tokens = runner.tokenize(texts[start : start + _WINDOW], options.prompt)
                 truncated += tokens.truncated
                 parts.append(self._run(runner, tokens, options, progress))
         self._note_truncation(truncated, runner)
+        if options.outputs is not None:
+            found = join(parts)
+            return {
+                name: options.quantize(rows) if name == DENSE else rows
+                for name, rows in found.items()
+            }
         if options.output_value != SENTENCES:
             return [row for part in parts for row in part]
         if not parts:
@@ -322,7 +339,7 @@ class Embedder:
         vectors = parts[0] if len(parts) == 1 else np.concatenate(parts)
         return options.quantize(vectors)
 
-    def _stream(self, texts: Iterator[str], options: EncodeOptions) -> Iterator[NDArray[Any]]:
+    def _stream(self, texts: Iterator[str], options: EncodeOptions) -> Iterator[Any]:
         runner = self._open()
         truncated = position = 0
         with Progress(total=None, show=options.show_progress_bar or False) as progress:
@@ -332,6 +349,9 @@ class Embedder:
                 truncated += tokens.truncated
                 rows = self._run(runner, tokens, options, progress)
                 self._note_truncation(truncated, runner)
+                if options.outputs is not None:
+                    yield from _one_by_one(rows, options)
+                    continue
                 if options.output_value == SENTENCES:
                     rows = options.quantize(rows)
                 yield from rows
@@ -339,6 +359,11 @@ class Embedder:
     def _run(
         self, runner: Runner, tokens: Tokens, options: EncodeOptions, progress: Progress
     ) -> Any:
+        if options.outputs is not None:
+            found = runner.several(tokens, options.outputs, options.batch_size, progress)
+            if DENSE in found:
+                found[DENSE] = finish(found[DENSE], options.truncate_dim, options.normalize)
+            return found
         if options.output_value == SENTENCES:
             vectors = runner.sentences(tokens, options.batch_size, progress)
             return finish(vectors, options.truncate_dim, options.normalize)
@@ -366,6 +391,15 @@ class Embedder:
                 HotbedWarning,
                 stacklevel=4,
             )
+
+
+def _one_by_one(found: dict[str, Any], options: EncodeOptions) -> Iterator[dict[str, Any]]:
+    """Several outputs of several texts as one dict a text."""
+    columns = {
+        name: options.quantize(rows) if name == DENSE else rows for name, rows in found.items()
+    }
+    for values in zip(*columns.values(), strict=True):
+        yield dict(zip(columns, values, strict=True))
 
 
 def _opened_again(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from hotbed.errors import UsageError
 from hotbed.inference.outputs import PRECISIONS, quantize_embeddings
 from hotbed.inference.runner import SENTENCES, TOKENS
+from hotbed.inference.token_outputs import DENSE, OUTPUTS
 
 __all__ = ["EncodeOptions"]
 
-_OUTPUTS = (SENTENCES, TOKENS, None)
+_OUTPUT_VALUES = (SENTENCES, TOKENS, None)
 
 
 @frozen(kw_only=True, eq=False)
@@ -30,6 +32,7 @@ class EncodeOptions:
     truncate_dim: int | None
     ranges: ArrayLike | None
     calibration: ArrayLike | None
+    outputs: Sequence[str] | None = field(default=None)
 
     @batch_size.validator
     def _positive(self, _: Any, value: int | None) -> None:
@@ -38,7 +41,7 @@ class EncodeOptions:
 
     @output_value.validator
     def _known_output(self, _: Any, value: str | None) -> None:
-        if value not in _OUTPUTS:
+        if value not in _OUTPUT_VALUES:
             raise UsageError(f"output_value={value!r} is not one of {SENTENCES}, {TOKENS}, None")
 
     @precision.validator
@@ -47,6 +50,20 @@ class EncodeOptions:
             raise UsageError(f"precision={value!r} is not one of {', '.join(PRECISIONS)}")
         if value != "float32" and self.output_value != SENTENCES:
             raise UsageError(f"precision={value!r} is for sentence embeddings, not tokens'")
+
+    @outputs.validator
+    def _known_outputs(self, _: Any, value: Sequence[str] | None) -> None:
+        if value is None:
+            return
+        # A lone string is what ("sparse") without its comma is.
+        if isinstance(value, str) or not value or not set(OUTPUTS).issuperset(value):
+            raise UsageError(f"outputs={value!r}: give a tuple of {', '.join(OUTPUTS)}")
+        if self.output_value != SENTENCES:
+            raise UsageError(
+                f"outputs={value!r} and output_value={self.output_value!r} ask for different things"
+            )
+        if DENSE not in value and self.precision != "float32":
+            raise UsageError(f"precision={self.precision!r} is for {DENSE!r}, not {value!r}")
 
     def refuse_ranges_from_few(self, what: str) -> None:
         """Refuse integers whose ranges would have to come from one text, or from later ones."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from attrs import define, field
@@ -10,13 +11,15 @@ from numpy.typing import NDArray
 
 from hotbed.backends.engine import Engine
 from hotbed.backends.values import Loaded, TokenBatch
-from hotbed.errors import UnsupportedModelError
+from hotbed.errors import UnsupportedModelError, UsageError
 from hotbed.inference.batching import pack
 from hotbed.inference.lanes import LEAST_BATCHES, side_by_side
 from hotbed.inference.progress import Progress
+from hotbed.inference.token_outputs import COLBERT, DENSE, SPARSE, left_out, sparse_of
 from hotbed.inference.tokenisation import Tokenizer, Tokens
 from hotbed.models.folder import ModelFolder
 from hotbed.models.heads import build_heads
+from hotbed.models.token_heads import TOKEN_HEADS
 
 __all__ = ["SENTENCES", "TOKENS", "Runner"]
 
@@ -89,6 +92,71 @@ class Runner:
         self._each(work, tokens, max_rows, progress)
         return [results[row] for row in range(len(tokens.ids))]
 
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """What ``several`` can be asked for."""
+        return (DENSE, *(name for name in (SPARSE, COLBERT) if name in self.loaded.outputs))
+
+    def several(
+        self, tokens: Tokens, names: Sequence[str], max_rows: int | None, progress: Progress
+    ) -> dict[str, Any]:
+        """Several outputs from one pass through the model.
+
+        Args:
+            tokens: The texts.
+            names: Of ``offered``.
+            max_rows: Rows in one batch at most.
+            progress: Is told of each batch.
+
+        Returns:
+            ``dense``: (n, d) float32; ``sparse``: a list of SparseVector; ``colbert``: a list of
+            (tokens, d) float32; those that were asked for.
+
+        Raises:
+            UsageError: The model does not offer one of them.
+        """
+        self._refuse_absent(names)
+        count = len(tokens.ids)
+        found: dict[str, Any] = {name: [None] * count for name in names}
+        if DENSE in found:
+            found[DENSE] = np.empty((count, self.dimension), dtype=np.float32)
+        unused = left_out(self.folder.tokenizer_config, self.tokenizer.backend)
+
+        def work(rows: NDArray[np.int64], in_flight: int) -> None:
+            batch = self.tokenizer.batch(tokens, rows)
+            source = self._dense_source(batch) if DENSE in found else ""
+            wanted = tuple(source if name == DENSE else name for name in found)
+            gave = self.engine.embed(self.loaded, batch, wanted, in_flight)
+            if DENSE in found:
+                found[DENSE][rows] = self._dense(source, gave[source], batch)
+            for place, row in enumerate(rows.tolist()):
+                real = batch.attention_mask[place] != 0
+                if SPARSE in found:
+                    ids, weights = batch.input_ids[place][real], gave[SPARSE][place][real]
+                    found[SPARSE][row] = sparse_of(ids, weights, unused)
+                if COLBERT in found:
+                    found[COLBERT][row] = gave[COLBERT][place][real][1:]
+
+        self._each(work, tokens, max_rows, progress)
+        return found
+
+    def _refuse_absent(self, names: Sequence[str]) -> None:
+        absent = [name for name in names if name not in self.offered]
+        if not absent:
+            return
+        files = ", ".join(TOKEN_HEADS[name] for name in absent)
+        held = [name for name in absent if name in self.folder.token_heads]
+        why = f"the folder holds no {files}, which a model with these outputs has"
+        if held:
+            why = (
+                f"{self.loaded.backend} does not give it, though the folder holds {files}; a graph "
+                f"that hotbed builds does: convert the model, or load it with backend='onnx_cpu'"
+            )
+        raise UsageError(
+            f"outputs={tuple(names)!r}: {self.folder.name} gives {', '.join(self.offered)}, and "
+            f"not {', '.join(absent)}; {why}"
+        )
+
     def _each(
         self,
         work: Callable[[NDArray[np.int64], int], None],
@@ -113,17 +181,27 @@ class Runner:
         return self._sentence_batch(batch, 1)
 
     def _sentence_batch(self, batch: TokenBatch, in_flight: int) -> Floats:
+        source = self._dense_source(batch)
+        found = self.engine.embed(self.loaded, batch, (source,), in_flight)[source]
+        return self._dense(source, found, batch)
+
+    def _dense_source(self, batch: TokenBatch) -> str:
+        """The engine's output that a batch's sentence embeddings are made of."""
         loaded = self.loaded
         pooled_in_graph = SENTENCES in loaded.outputs
         if pooled_in_graph and (loaded.takes_pooling_mask or not batch.masks_differ):
-            return self.engine.embed(loaded, batch, (SENTENCES,), in_flight)[SENTENCES]
+            return SENTENCES
         if TOKENS not in loaded.outputs:
             raise UnsupportedModelError(
                 f"{self.folder.name} leaves its prompt out of pooling, and the graph pools without "
                 f"a pooling mask and gives no token embeddings; convert the model with hotbed"
             )
-        tokens = self.engine.embed(loaded, batch, (TOKENS,), in_flight)[TOKENS]
-        vectors = self.engine.pool(loaded, tokens, batch, self.folder.pipeline.pooling)
+        return TOKENS
+
+    def _dense(self, source: str, found: Floats, batch: TokenBatch) -> Floats:
+        if source == SENTENCES:
+            return found
+        vectors = self.engine.pool(self.loaded, found, batch, self.folder.pipeline.pooling)
         if self._heads is None:
             self._heads = build_heads(self.folder.path, self.folder.pipeline.heads)
         for head in self._heads:

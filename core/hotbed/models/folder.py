@@ -16,6 +16,7 @@ from hotbed.models.encoder import EncoderSettings, TokenRules
 from hotbed.models.jsonfile import read_object
 from hotbed.models.modules import Pipeline, read_pipeline
 from hotbed.models.static import read_static, static_config
+from hotbed.models.token_heads import TOKEN_HEADS
 from hotbed.models.transformer import read_transformer
 from hotbed.models.weights import INDEX, read_index, stored_dtype
 
@@ -115,13 +116,19 @@ class ModelFolder:
         return named if self.files.issuperset(named) else ()
 
     @property
+    def token_heads(self) -> dict[str, str]:
+        """BGE-M3's further heads: output → the file that it is made with."""
+        files = {name: self._prefix + file for name, file in TOKEN_HEADS.items()}
+        return {name: file for name, file in files.items() if file in self.files}
+
+    @property
     def _prefix(self) -> str:
         return f"{self.pipeline.transformer}/" if self.pipeline.transformer else ""
 
     def companions(self, variant: Variant) -> list[str]:
-        """Files that a variant cannot do without: shards, external data, a graph's own weights."""
+        """Files that a variant cannot do without: shards, heads, a graph's own weights."""
         if variant.file in self.weight_files:
-            return sorted(set(self.weight_files) - {variant.file})
+            return sorted({*self.weight_files, *self.token_heads.values()} - {variant.file})
         stem = {variant.file.removesuffix(kind.suffix): kind.companions for kind in self.formats}
         named = {f"{name}{end}" for name, ends in stem.items() for end in ends}
         data = (f"{variant.file}_data", f"{variant.file}.data")
