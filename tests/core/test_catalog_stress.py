@@ -103,6 +103,15 @@ def test_a_manifest_of_the_wrong_kind_is_recorded(site: Path, given: str, error:
     assert odd(site, source).error.startswith(error)
 
 
+@pytest.mark.parametrize("name", ["onnx", "safetensors"])
+def test_a_format_of_hotbeds_own_cannot_be_brought(site: Path, name: str) -> None:
+    """Who says where ONNX files lie would hand other files to every backend that reads ONNX."""
+    source = GOOD.replace("import Capability", "import Capability, FileFormat").replace(
+        "hook_api=1,", f"hook_api=1, formats=[FileFormat(name={name!r}, folder='x', suffix='.x')],"
+    )
+    assert odd(site, source).error.startswith(f"HOTBED.formats brings {name}, which hotbed reads")
+
+
 def test_an_object_that_cannot_be_hashed_is_a_plugin_like_any_other(
     site: Path, tmp_path: Path
 ) -> None:

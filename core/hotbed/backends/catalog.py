@@ -18,7 +18,7 @@ from typing import Any
 from attrs import evolve, field, frozen
 from stevedore.extension import Extension, ExtensionManager
 
-from hotbed.backends.fitting import Fitting, flaw_in
+from hotbed.backends.fitting import Fitting, flaw_in, taken_format
 from hotbed.backends.manifest import SUPPORTED_HOOK_APIS, Manifest
 from hotbed.errors import UsageError
 
@@ -250,7 +250,7 @@ class Catalog:
         manifest = found.manifest
         if self.group != BACKENDS or manifest is None:
             return ""
-        if flaw := flaw_in(manifest):
+        if flaw := flaw_in(manifest) or taken_format(manifest):
             return flaw
         # What was written for other hooks need not fit these: selection tells who is too old.
         speaks = manifest.hook_api in SUPPORTED_HOOK_APIS

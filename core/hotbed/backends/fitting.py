@@ -6,9 +6,20 @@ import attrs
 import pluggy
 
 from hotbed.backends.hookspecs import PROJECT, HotbedSpec
-from hotbed.backends.manifest import Capability, FileFormat
+from hotbed.backends.manifest import Capability, FileFormat, Manifest
 
-__all__ = ["Fitting", "flaw_in", "hook_manager", "register", "wrapped_hooks"]
+__all__ = [
+    "CORE_FORMATS",
+    "Fitting",
+    "flaw_in",
+    "hook_manager",
+    "register",
+    "taken_format",
+    "wrapped_hooks",
+]
+
+CORE_FORMATS = frozenset({"onnx", "safetensors"})
+"""What every model folder may hold; nobody else says where that lies."""
 
 _KINDS: dict[str, type] = {
     "str": str,
@@ -83,6 +94,17 @@ class Fitting:
             f"its {', '.join(plain)} would answer in the place of every backend. "
             f"Wrapper author: mark it @hookimpl(wrapper=True), and yield."
         )
+
+
+def taken_format(manifest: Manifest) -> str:
+    """Refuse a format of hotbed's own: its files would be read by backends that never asked."""
+    taken = sorted({kind.name for kind in manifest.formats} & CORE_FORMATS)
+    if not taken:
+        return ""
+    return (
+        f"HOTBED.formats brings {', '.join(taken)}, which hotbed reads itself. "
+        f"Backend author: give your own format a name of its own."
+    )
 
 
 def wrapped_hooks(plugin: object) -> list[str]:
