@@ -16,7 +16,7 @@ from hotbed.testing.cases import Case
 from hotbed.testing.opening import OpeningSuite
 from hotbed.testing.supply import KINDS, model_for
 from hotbed.testing.tiny import TEXTS
-from hotbed.testing.tolerance import assert_close
+from hotbed.testing.tolerance import assert_close, assert_right
 
 __all__ = ["VectorTests"]
 
@@ -48,7 +48,7 @@ class VectorTests(OpeningSuite):
             name = "query" if kind == "prompted" else None
             found = model.encode(list(TEXTS), prompt_name=name)
             wanted = _expected(model._open(), list(TEXTS), model.prompts.get(name or "", ""))
-            assert_close(model.loaded.dtype, found, wanted)
+            assert_right(model.loaded.dtype, found, wanted)
 
     def test_shape_dtype_and_layout(self, model: Embedder) -> None:
         """A list gives (n, d) float32, contiguous. Else: cast and copy in hotbed_embed."""
@@ -113,7 +113,7 @@ class VectorTests(OpeningSuite):
         with self.open(runnable, model_for(runnable, "prompted", base)) as model:
             query, document = model.encode_query("red fish"), model.encode("red fish")
             runner = model._open()
-            assert_close(
+            assert_right(
                 model.loaded.dtype,
                 query[None],
                 _expected(runner, ["red fish"], model.prompts["query"]),
