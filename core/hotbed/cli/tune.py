@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated
@@ -107,6 +108,7 @@ def tune(
     if forget:
         _forget(house, folder, as_json)
         return
+    _warn_if_busy()
     bench = Bench(house=house, located=located, folder=folder, threads=threads)
     with _Watch(folder.name) as watch:
         tuned = measure(bench, asked, given, watch)
@@ -114,6 +116,19 @@ def tune(
     if not dry_run and (tuned.fresh or tuned.dropped):
         remember(path, tuned.fresh, tuned.dropped)
     print_tuned(tuned, model, None if dry_run else path, as_json)
+
+
+def _warn_if_busy() -> None:
+    """Say so if others keep half of the machine busy; the load is the whole machine's."""
+    if not hasattr(os, "getloadavg"):  # Windows
+        return
+    load, cpus = os.getloadavg()[0], os.cpu_count() or 1
+    if load > cpus / 2:
+        errors.print(
+            f"the machine is busy (load {load:.1f} on {cpus} CPUs): figures will scatter, and "
+            f"small differences will not count",
+            style="yellow",
+        )
 
 
 def _canonical(dtype: str) -> str | None:
