@@ -110,7 +110,7 @@ def flag_embedding(torch: Any, folder: Path, texts: list[str], limit: int) -> li
 
     ``EncoderOnlyEmbedderM3Model`` (``finetune/embedder/encoder_only/m3/modeling.py``) and
     ``_process_token_weights`` and ``_process_colbert_vecs`` of ``M3Embedder``
-   XX
+    (``inference/embedder/encoder_only/m3.py``), written from reading them.
     """
     transformers = importlib.import_module("transformers")
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)

@@ -132,10 +132,17 @@ def test_without_modules_json(
 def test_a_folder_of_model2vec_in_sentence_transformers(
     tmp_path: Path, tokenizer: Any, model2vec: Any, pair: Callable[..., Pair]
 ) -> None:
-    """Where no token is unknown and no text long, both libraries agree, and hotbed with them."""
+    """An unknown token counts in sentence-transformers; model2vec and hotbed leave it out.
+
+    Where no token is unknown and no text long, all three agree.
+    """
     model = model2vec.StaticModel(table(tokenizer), tokenizer, normalize=True)
     model.save_pretrained(tmp_path / "m")
-    pair(tmp_path / "m").agree(["the small cat sleeps", "bread", ""])
+    both = pair(tmp_path / "m")
+    both.agree(["the small cat sleeps", "bread", ""])
+    unknown = ["the ☃ cat"]
+    np.testing.assert_allclose(both.hotbed.encode(unknown), model.encode(unknown), atol=1e-5)
+    assert not np.allclose(both.st.encode(unknown), model.encode(unknown), atol=1e-2)
 
 
 def test_truncated_texts_are_counted(
