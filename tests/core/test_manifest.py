@@ -10,6 +10,7 @@ from hotbed.backends.manifest import (
     HOOK_API,
     SUPPORTED_HOOK_APIS,
     Capability,
+    FileFormat,
     Manifest,
     dtype_name,
 )
@@ -24,6 +25,14 @@ def test_a_single_name_stands_for_a_tuple() -> None:
     assert Manifest(name="a", hook_api=1, needs="onnxruntime", capabilities=[]).needs == (
         "onnxruntime",
     )
+
+
+def test_a_manifest_takes_any_sequence_of_formats() -> None:
+    """A list of formats becomes a tuple, and type checkers take it."""
+    brought = FileFormat(name="acme", folder="acme", suffix=".acme", companions=".weights")
+    manifest = Manifest(name="a", hook_api=1, capabilities=(), formats=[brought])
+    assert manifest.formats == (brought,)
+    assert brought.companions == (".weights",)
 
 
 def test_an_unknown_action_is_refused() -> None:

@@ -133,6 +133,10 @@ def _capabilities(value: Iterable[Capability]) -> tuple[Capability, ...]:
     return tuple(value)
 
 
+def _formats(value: Iterable[FileFormat]) -> tuple[FileFormat, ...]:
+    return tuple(value)
+
+
 @frozen(kw_only=True)
 class Manifest:
     """What a backend module holds under the name ``HOTBED``.
@@ -159,4 +163,4 @@ class Manifest:
     needs: tuple[str, ...] = field(converter=_names, default=())
     extra: str = ""
     url: str = ""
-    formats: tuple[FileFormat, ...] = field(converter=tuple, default=())
+    formats: tuple[FileFormat, ...] = field(converter=_formats, default=())
