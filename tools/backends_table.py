@@ -20,10 +20,10 @@ PAGE = DOCS / "backends.md"
 
 _HEAD = """# Backends, and what each has proved
 
-Made by `tools/backends_table.py` from the reports of the compliance kit (`--hotbed-report`); nothing
-in the tables was written by hand. A case is one thing that a manifest declares: format or profile,
-device, arithmetic. *Passed* counts the kit's tests of it; a *gap* is a test that could not run where
-the report was made, with the reason below the table. Devices that no report names are untested.
+Made by `tools/backends_table.py` from the reports of the compliance kit (`--hotbed-report`);
+nothing in the tables was written by hand. A case is one thing that a manifest declares: format or
+profile, device, arithmetic. *Passed* counts the kit's tests of it; a *gap* is a test that could not
+run where the report was made, with the reason below. Devices that no report names are untested.
 
 """
 _WORDS = {

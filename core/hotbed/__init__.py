@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hotbed.errors import HotbedError, HotbedWarning
     from hotbed.inference.embedder import Embedder
     from hotbed.inference.outputs import quantize_embeddings
+    from hotbed.inference.token_outputs import SparseVector
     from hotbed.loading import load, refresh
     from hotbed.validation import validate
     from hotbed.version import __version__
@@ -23,6 +24,7 @@ __all__ = [
     "Embedder",
     "HotbedError",
     "HotbedWarning",
+    "SparseVector",
     "__version__",
     "load",
     "quantize_embeddings",
@@ -34,6 +36,7 @@ _WHERE = {
     "Embedder": "hotbed.inference.embedder",
     "HotbedError": "hotbed.errors",
     "HotbedWarning": "hotbed.errors",
+    "SparseVector": "hotbed.inference.token_outputs",
     "__version__": "hotbed.version",
     "load": "hotbed.loading",
     "quantize_embeddings": "hotbed.inference.outputs",

@@ -36,6 +36,7 @@ from hotbed.models.prompts import Prompts
 from hotbed.models.weights import why_missing
 from hotbed.settings import Settings, load_settings
 from hotbed.sources import Located, parse, resolve
+from hotbed.version import __version__
 
 __all__ = ["House", "default_house", "load", "refresh"]
 
@@ -52,8 +53,8 @@ class House:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.backends = Catalog(BACKENDS, allow=settings.backends, blocked=settings.blocked)
-        self.wrappers = Catalog(WRAPPERS)
-        self.sources = Catalog(SOURCES)
+        self.wrappers = Catalog(WRAPPERS, blocked=settings.blocked)
+        self.sources = Catalog(SOURCES, blocked=settings.blocked)
         self.cache = GraphCache(home=settings.home)
         self._engines: dict[Found, Engine] = {}
         self._probes: dict[tuple[Found, ProbeRequest], Probe] = {}
@@ -134,10 +135,13 @@ class House:
         if threads not in self._measured:
             records = self.records()
             here = this_machine(threads) if records else None
-            found = tuple(r.measurement for r in records if r.machine == here)
+            # Another hotbed had other backends of its own, so nothing was compared with these.
+            found = tuple(
+                r.measurement for r in records if r.machine == here and r.hotbed == __version__
+            )
             if len(found) < len(records):
                 _log.info(
-                    "%s: %d of %d measurements are of this machine with these threads",
+                    "%s: %d of %d measurements are of this machine, these threads and this hotbed",
                     self.settings.tuned,
                     len(found),
                     len(records),
@@ -181,7 +185,7 @@ class House:
         if not route.converter:
             path = folder.path / route.variant.file
             return Artifact(folder=folder.path, path=path, variant=route.variant)
-        target = ConvertTarget(format=route.capability.formats[0], profile=route.profile)
+        target = ConvertTarget(format=route.to, profile=route.profile)
         converter = self.engine(route.converter)
         return converted_artifact(self.cache, converter, folder, target, self.gate())
 

@@ -11,7 +11,10 @@ import pytest
 from hotbed.backends.catalog import BACKENDS, Catalog, Found
 from tests.distributions import install
 
-GOOD = "from hotbed.backends import Manifest\nHOTBED = Manifest(name='good', hook_api=1, capabilities=())\n"
+GOOD = (
+    "from hotbed.backends import Manifest\n"
+    "HOTBED = Manifest(name='good', hook_api=1, capabilities=())\n"
+)
 
 
 @pytest.fixture

@@ -12,7 +12,10 @@ from hotbed.backends.catalog import BACKENDS, Catalog
 from hotbed.errors import UsageError
 from tests.distributions import install
 
-MODULE = "from hotbed.backends import Manifest\nHOTBED = Manifest(name='{0}', hook_api=1, capabilities=())\n"
+MODULE = (
+    "from hotbed.backends import Manifest\n"
+    "HOTBED = Manifest(name='{0}', hook_api=1, capabilities=())\n"
+)
 
 
 @pytest.fixture(autouse=True)

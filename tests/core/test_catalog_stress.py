@@ -261,8 +261,7 @@ def test_a_wrapper_that_does_not_fit_is_recorded_and_told(
 def test_a_blocked_wrapper_is_not_told_again(site: Path, tmp_path: Path) -> None:
     """Whoever blocks a broken wrapper knows that it sees nothing."""
     odd(site, WRAPPER.format(arguments="batches"), group=WRAPPERS)
-    house = House(Settings(home=tmp_path))
-    house.wrappers = Catalog(WRAPPERS, blocked=["acme_odd"])
+    house = House(Settings(home=tmp_path, blocked=["acme_odd"]))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert house.engine("onnx_cpu").name == "onnx_cpu"

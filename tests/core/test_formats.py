@@ -165,6 +165,35 @@ def test_companions_are_those_of_the_variant(tiny: Path) -> None:
     assert folder.companions(half) == ["openvino/openvino_model_fp16.bin"]
 
 
+def test_companions_are_those_of_the_variants_own_format(tiny: Path) -> None:
+    """Another format with the same suffix neither adds files nor takes them away."""
+    for suffixes in ((), ("_index",), (".bin", ".txt")):
+        other = FileFormat(name="other", folder="other", suffix=".xml", companions=suffixes)
+        files = ("openvino/openvino_model.xml", "openvino/openvino_model.bin")
+        folder = with_files(tiny, *files, formats=(OPENVINO, other))
+        (variant,) = (v for v in folder.variants if v.format == "openvino")
+        assert folder.companions(variant) == ["openvino/openvino_model.bin"]
+
+
+def test_a_format_that_two_backends_bring_is_read_once(tiny: Path) -> None:
+    """The first one's word holds for each file."""
+    again = FileFormat(
+        name="openvino", folder="openvino", stem="openvino_model", suffix=".xml", storages={}
+    )
+    folder = with_files(tiny, "openvino/openvino_model.xml", formats=(OPENVINO, again))
+    brought = [(v.format, v.storage) for v in folder.variants if v.format == "openvino"]
+    assert brought == [("openvino", "float32")]
+
+
+def test_what_was_decided_reads_nothing_again(tiny: Path, tmp_path: Path) -> None:
+    """The same question about a folder that was read is answered from memory."""
+    house = House(Settings(home=tmp_path / "home"))
+    folder = house.read(house.locate(str(tiny)))
+    first = house.decide(Request(), folder)
+    (tiny / "model.safetensors").write_bytes(b"no header")
+    assert house.decide(Request(), folder) is first
+
+
 def test_a_companion_that_is_not_there_is_not_asked_for(tiny: Path) -> None:
     """Only files of the folder are named: what is absent cannot be fetched."""
     folder = with_files(tiny, "openvino/openvino_model.xml")

@@ -32,6 +32,7 @@ def test_names_of_the_package() -> None:
         "Embedder",
         "HotbedError",
         "HotbedWarning",
+        "SparseVector",
         "__version__",
         "load",
         "quantize_embeddings",

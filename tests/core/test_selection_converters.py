@@ -185,3 +185,43 @@ def test_a_converter_with_nothing_in_it_does_no_harm() -> None:
     for nothing in ({"devices": ()}, {"formats": ()}, {"profiles": ()}, {"to": ""}):
         decision = choose(OWN, backend("alpha", converting(**nothing)), variants=(SAFE, ONNX))
         assert route(decision).variant == ONNX
+
+
+def test_what_can_be_read_is_not_converted() -> None:
+    """A reader of both formats gets the file as it is, though a converter would write the other."""
+    reader = backend("reader", capability(formats=("safetensors", "onnx")), converting())
+    assert route(choose(reader)).file == "model.safetensors"
+
+
+def test_hotbeds_own_converter_is_asked_before_the_readers_own() -> None:
+    """Whatever their names; and where hotbed's cannot work, the reader's own is asked."""
+    mine = backend("mine", READ, converting(), dist="acme")
+    own = backend("zz_own", converting(), dist="hotbed")
+    assert route(choose(mine, own)).converter == "zz_own"
+    assert route(choose(mine, own, refused={("zz_own", "convert", "cpu")})).converter == "mine"
+
+
+def test_each_converter_is_passed_over_once() -> None:
+    """Own and foreign converters that say no stand in the reason once each."""
+    found = [
+        OWN,
+        backend("near", converting(), dist="hotbed"),
+        backend("alpha", converting()),
+        backend("beta", converting()),
+    ]
+    decision = choose(*found, refused={("near", "convert", "cpu"), ("alpha", "convert", "cpu")})
+    assert decision.chosen is not None
+    reason = decision.chosen.reason
+    assert [reason.count(f"(cpu) by {name} on cpu") for name in ("near", "alpha")] == [1, 1]
+    assert route(decision).converter == "beta"
+
+
+def test_who_said_no_is_not_passed_over_for_a_way_that_was_not_asked() -> None:
+    """The same no holds for a foreign conversion that would have come later."""
+    low = backend("low", capability(priority=-5))
+    found = (OWN, low, backend("alpha", converting()))
+    decision = choose(*found, variants=(SAFE, ONNX), refused={("own", "embed", "cpu")})
+    assert decision.chosen is not None
+    assert decision.chosen.backend == "low"
+    stages = {verdict.backend: verdict.stage for verdict in decision.verdicts}
+    assert stages["own"] is Stage.PROBE

@@ -180,29 +180,35 @@ def test_a_call_inside_a_call_of_the_same_engine(capsys: pytest.CaptureFixture[s
 
 
 def test_threads_do_not_disturb_one_another(capsys: pytest.CaptureFixture[str]) -> None:
-    """Calls that overlap in several threads each print their own time, on a line of their own."""
-    barrier = threading.Barrier(8)
+    """Of two calls that overlap, the one that began first and ended first keeps its own time."""
+    second_began = threading.Event()
+    first_ended = threading.Event()
 
-    def wait(batch: TokenBatch) -> dict[str, Any]:
-        barrier.wait(30)
-        # Those that began together end one after the other.
-        time.sleep(0.02 * len(batch.input_ids))
+    def overlap(batch: TokenBatch) -> dict[str, Any]:
+        if len(batch.input_ids) == 1:
+            assert second_began.wait(30)
+        else:
+            second_began.set()
+            assert first_ended.wait(30)
         return embed(batch)
 
-    made = engine(hotbed_embed=wait)
+    made = engine(hotbed_embed=overlap)
+
+    def first() -> None:
+        made.embed(LOADED, batch(1), (SENTENCES,))
+        first_ended.set()
+
     threads = [
-        threading.Thread(target=made.embed, args=(LOADED, batch(rows), (SENTENCES,)))
-        for rows in range(1, 9)
+        threading.Thread(target=first),
+        threading.Thread(target=made.embed, args=(LOADED, batch(2), (SENTENCES,))),
     ]
-    for thread in threads:
-        thread.start()
+    threads[0].start()
+    time.sleep(0.3)
+    threads[1].start()
     for thread in threads:
         thread.join()
-    printed = lines(capsys)
-    assert len(printed) == 8
-    for line in printed:
-        rows = int(line["about"].split("×")[0])
-        assert float(line["ms"]) >= 20 * rows
+    times = {line["about"].strip(): float(line["ms"]) for line in lines(capsys)}
+    assert times["1×3"] >= 300 > times["2×3"]
 
 
 def test_without_trace_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ class ModelFolder:
         """How many dimensions the folder says to keep."""
         return self.saved.get("truncate_dim")
 
-    @property
+    @functools.cached_property  # it reads a header, and selection asks at each call
     def variants(self) -> tuple[Variant, ...]:
         """The runnable files. The first one is the reference: what ``dtype=None`` means."""
         found = layout.onnx_variants(self.files, self._prefix)
@@ -129,8 +130,12 @@ class ModelFolder:
         """Files that a variant cannot do without: shards, heads, a graph's own weights."""
         if variant.file in self.weight_files:
             return sorted({*self.weight_files, *self.token_heads.values()} - {variant.file})
-        stem = {variant.file.removesuffix(kind.suffix): kind.companions for kind in self.formats}
-        named = {f"{name}{end}" for name, ends in stem.items() for end in ends}
+        named = {
+            variant.file.removesuffix(kind.suffix) + end
+            for kind in self.formats
+            if kind.name == variant.format
+            for end in kind.companions
+        }
         data = (f"{variant.file}_data", f"{variant.file}.data")
         return sorted(name for name in self.files if name in named or name.startswith(data))
 

@@ -78,7 +78,7 @@ def brought_variants(
         files: The model folder's files.
         prefix: The transformer's folder with its slash; ``""`` for the root.
     """
-    found = []
+    found: dict[tuple[str, str], Variant] = {}  # two backends may bring one format
     for kind in formats:
         start, end = f"{prefix}{kind.folder}/{kind.stem}", kind.suffix
         for file in sorted(files, key=lambda name: (len(name), name)):
@@ -87,8 +87,9 @@ def brought_variants(
             between = file.removeprefix(start).removesuffix(end)
             if "/" not in between:
                 storage = kind.storages.get(between, "unknown")
-                found.append(Variant(format=kind.name, file=file, storage=storage))
-    return found
+                variant = Variant(format=kind.name, file=file, storage=storage)
+                found.setdefault((kind.name, file), variant)
+    return list(found.values())
 
 
 def format_folder(name: str, formats: Iterable[FileFormat] = ()) -> str:

@@ -100,7 +100,7 @@ def _serves(house: House, case: Case, folder: Path) -> bool:
 
 
 def _format(route: Any) -> str:
-    return str(route.capability.formats[0] if route.converter else route.variant.format)
+    return str(route.to if route.converter else route.variant.format)
 
 
 def onnx_folder(house: House, plain: Path, out: Path) -> Path:
