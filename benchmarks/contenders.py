@@ -29,6 +29,7 @@ BASELINE = "sentence-transformers, torch fp32"
 ONNX_BACKEND = "sentence-transformers, onnx"
 
 _EXPORT_BATCH = 32
+_OPENVINO = ("hotbed", "hotbed_openvino", "openvino", "onnx")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +95,35 @@ def _hotbed(setup: Setup) -> Encode:
 
     model = hotbed.load(MODEL, backend="onnx_cpu", threads=setup.threads)
     return lambda texts: np.asarray(model.encode(list(texts), show_progress_bar=False))
+
+
+def _openvino(dtype: str) -> Callable[[Setup], Encode]:
+    """hotbed on the OpenVINO plugin of examples/plugins, in an arithmetic."""
+
+    def open_it(setup: Setup) -> Encode:
+        import hotbed
+
+        model = hotbed.load(MODEL, backend="openvino", dtype=dtype, threads=setup.threads)
+        return lambda texts: np.asarray(model.encode(list(texts), show_progress_bar=False))
+
+    return open_it
+
+
+def _openvino_quantised(recipe: str) -> Callable[[Setup], Encode]:
+    """The same, quantised by NNCF on texts that are not those of the mix."""
+
+    def open_it(setup: Setup) -> Encode:
+        from written import quantise
+
+        import hotbed
+        from hotbed.fidelity.texts import TEXTS
+        from hotbed.tuning.texts import mixed_texts
+
+        folder = quantise(MODEL, setup.work / recipe, recipe, [*TEXTS, *mixed_texts(300)])
+        model = hotbed.load(folder, backend="openvino", dtype="int8", threads=setup.threads)
+        return lambda texts: np.asarray(model.encode(list(texts), show_progress_bar=False))
+
+    return open_it
 
 
 def onnx_backend(folder: Path, threads: int) -> Encode:
@@ -214,6 +244,14 @@ def _run_sorted(session: Any, tokenizer: Any, texts: Sequence[str]) -> Floats:
 CONTENDERS: Mapping[str, _Contender] = {
     BASELINE: _Contender(needs=("torch", "sentence_transformers"), open=_sentence_transformers),
     "hotbed": _Contender(needs=("hotbed", "onnxruntime"), open=_hotbed),
+    "hotbed, OpenVINO float32": _Contender(needs=_OPENVINO, open=_openvino("float32")),
+    "hotbed, OpenVINO bfloat16": _Contender(needs=_OPENVINO, open=_openvino("bfloat16")),
+    "hotbed, OpenVINO static int8": _Contender(
+        needs=(*_OPENVINO, "nncf"), open=_openvino_quantised("static_int8")
+    ),
+    "hotbed, OpenVINO int8 weights": _Contender(
+        needs=(*_OPENVINO, "nncf"), open=_openvino_quantised("int8_weights")
+    ),
     "fastembed": _Contender(needs=("fastembed", "hotbed", "onnx"), open=_fastembed),
     "torch.onnx.export, batches of 32 sorted": _Contender(
         needs=("torch", "onnxscript", "sentence_transformers", "onnxruntime"), open=_exported

@@ -252,8 +252,6 @@ def test_an_installed_backend_makes_its_files_runnable(tiny: Path, tmp_path: Pat
     assert named.chosen is not None
     assert named.chosen.route is not None
     assert named.chosen.route.file == "acme/model.acme"
-    unnamed = house.decide(Request(), folder)
-    assert unnamed.chosen is None or unnamed.chosen.backend != "acme_format"
 
 
 @pytest.mark.usefixtures("site")

@@ -302,6 +302,15 @@ def test_every_step_is_told(tiny: Path) -> None:
     assert watch.steps == ["ordinary float32"] * watch.begun[2]
 
 
+def test_batches_of_which_there_are_too_few_are_not_tried(tiny: Path) -> None:
+    """A budget that would hold nearly all texts says nothing of long lists; today's stays."""
+    watch = Watch()
+    tuned = run(tiny, watch, budgets=(48, 4096), rounds=1)
+    assert tuned.untried == (4096,)
+    assert watch.begun[2] == 2 + 2 + 1
+    assert of(tuned, "ordinary").token_budget in (48, 96)
+
+
 def test_a_dtype_is_measured_once_however_it_is_reached(tiny: Path) -> None:
     """Today's choice, the reference and the candidate are one, opened once."""
     run(tiny)

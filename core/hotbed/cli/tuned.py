@@ -83,6 +83,9 @@ def _legend(tuned: Tuned) -> str:
         f"× today: the rate {of} to that of today's choice, {today} {dtype}, round by round",
         f"cosine: the lowest to the vectors of {reference} {exact}",
     ]
+    if tuned.untried:
+        sizes = ", ".join(f"{budget:,}" for budget in tuned.untried)
+        lines.append(f"not tried: batches of {sizes} tokens, too few of which make a pass")
     others = [_name(o.verdict) for o in tuned.outcomes if o.record is None and not o.flaw]
     if others:
         lines.append(f"for comparison only, and not recorded: {', '.join(others)}")
@@ -147,6 +150,7 @@ def _as_dict(tuned: Tuned, path: Path | None) -> dict[str, Any]:
         "for": tuned.where.purpose,
         "texts": tuned.where.texts,
         "rounds": tuned.rounds,
+        "untried_token_budgets": tuned.untried,
         "date": tuned.where.date,
         "today": tuned.today,
         "reference": tuned.reference,

@@ -15,6 +15,7 @@ from attrs import evolve, field, frozen
 
 from hotbed.backends.decision import Measurement, Request, Verdict
 from hotbed.errors import HotbedError, NoBackendError
+from hotbed.inference.lanes import LEAST_BATCHES
 from hotbed.measurements import Key, Record, merge
 from hotbed.tuning.bench import Bench
 from hotbed.tuning.candidates import Asked, Refusal, Who, find_candidates, who
@@ -25,7 +26,10 @@ from hotbed.tuning.timing import Contender, count_steps, take_turns
 __all__ = ["Choice", "Tuned", "Watch", "tune"]
 
 _PASS = 0.75
-"""Seconds that one pass over the texts should take with today's choice."""
+"""Seconds that one pass over the texts should take with today's choice, at least."""
+
+_LONGEST_PASS = 2.0
+"""Seconds that it may take for the sake of the largest batches; else these are left out."""
 
 _LEAST, _MOST = 64, 4096
 """Texts in a pass: enough for several batches on several lanes; no more than memory likes."""
@@ -69,6 +73,7 @@ class Tuned:
         reference: Whose vectors the cosines are to.
         where: What the measurements share.
         rounds: Rounds that count.
+        untried: Token budgets that were asked for, and of which a pass holds too few batches.
         choices: What changes for ``hotbed.load``.
     """
 
@@ -78,6 +83,7 @@ class Tuned:
     reference: Who
     where: Circumstances
     rounds: int
+    untried: tuple[int, ...]
     choices: tuple[Choice, ...]
 
     @property
@@ -135,7 +141,9 @@ def tune(bench: Bench, asked: Asked, texts: Sequence[str] | None, watch: Watch) 
         contenders, unopened = _open(bench, asked, plan, stack, watch)
         today = next(one for one in contenders if who(one.verdict) == plan.today)
         reference = next(one for one in contenders if who(one.verdict) == plan.reference)
-        chosen = _enough(today, texts)
+        chosen = _enough(today, texts, max(asked.budgets))
+        for one in contenders:
+            one.fit(chosen)
         watch.begin(len(chosen), len(contenders), count_steps(contenders, asked.rounds))
         take_turns(contenders, chosen, QUERY, asked.rounds, watch.step)
     where = Circumstances(
@@ -151,6 +159,7 @@ def tune(bench: Bench, asked: Asked, texts: Sequence[str] | None, watch: Watch) 
         reference=plan.reference,
         where=where,
         rounds=asked.rounds,
+        untried=tuple(sorted(set(asked.budgets).difference(*(c.budgets for c in contenders)))),
         choices=(),
     )
     return _with_choices(tuned, bench, asked, plan)
@@ -214,14 +223,23 @@ def _open(
     return contenders, failed
 
 
-def _enough(today: Contender, texts: Sequence[str] | None) -> list[str]:
-    """As many texts as today's choice embeds in ``_PASS`` seconds, within bounds."""
+def _enough(today: Contender, texts: Sequence[str] | None, largest: int) -> list[str]:
+    """As many texts as make a pass of ``_PASS`` seconds, or batches enough of the largest budget.
+
+    Args:
+        today: Whose speed decides.
+        texts: Where they are taken from; None means built-in texts.
+        largest: Padded tokens in the largest batch that is tried.
+    """
     sample = mixed_texts(_SAMPLE) if texts is None else spread_over(texts, _SAMPLE)
     today.run(sample, today.budgets[0])
     start = time.perf_counter()
     today.run(sample, today.budgets[0])
     rate = len(sample) / (time.perf_counter() - start)
-    count = min(max(round(rate * _PASS), _LEAST), _MOST)
+    tokens = float(today.runner.tokenize(sample, "").counts.mean())
+    batches = LEAST_BATCHES * max(1, today.runner.loaded.lanes) + 1
+    count = max(rate * _PASS, min(batches * largest / max(1, tokens), rate * _LONGEST_PASS))
+    count = min(max(round(count), _LEAST), _MOST)
     return mixed_texts(count) if texts is None else spread_over(texts, count)
 
 

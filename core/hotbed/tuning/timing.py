@@ -15,6 +15,7 @@ from hotbed.backends.decision import Verdict
 from hotbed.errors import HotbedError
 from hotbed.inference.progress import Progress
 from hotbed.inference.runner import Runner
+from hotbed.tuning.steady import Stamps, batch_sizes, fills_lanes, steady_seconds
 
 __all__ = ["COMPARED", "Contender", "Spread", "always_faster", "count_steps", "take_turns"]
 
@@ -52,7 +53,7 @@ class Contender:
         budgets: Padded tokens in a batch that are tried; the first is the one it has today.
         essential: Whether nothing can be said without it, so that its failure is everybody's.
         failure: Why it dropped out.
-        seconds: Seconds of each pass over the texts, by budget.
+        seconds: Seconds of each pass over the texts, as in the middle of a long list, by budget.
         queries: Seconds of a short query, for each round.
         vectors: Vectors of the first texts, by budget.
     """
@@ -79,20 +80,35 @@ class Contender:
         }
         return faster[min(faster)] if faster else today
 
+    def fit(self, texts: Sequence[str]) -> None:
+        """Leave out budgets of which the texts make too few batches; today's stays."""
+        counts = self.runner.tokenize(texts, "").counts
+        today, *others = self.budgets
+        lanes = self.runner.loaded.lanes
+        fitting = (b for b in others if fills_lanes(len(batch_sizes(counts, b)), lanes))
+        self.budgets = (today, *fitting)
+
     def run(self, texts: Sequence[str], budget: int) -> Floats:
         """Embed as ``encode`` does, from text to vector."""
-        if budget not in self._runners:
-            loaded = evolve(self.runner.loaded, token_budget=budget)
-            self._runners[budget] = evolve(self.runner, loaded=loaded)
-        runner = self._runners[budget]
+        runner = self._with(budget)
         return runner.sentences(runner.tokenize(texts, ""), None, Progress(total=None, show=False))
 
     def time_pass(self, texts: Sequence[str], budget: int) -> None:
         """Time one pass over the texts."""
+        runner, watch = self._with(budget), Stamps()
         start = time.perf_counter()
-        vectors = self.run(texts, budget)
-        self.seconds.setdefault(budget, []).append(time.perf_counter() - start)
+        tokens = runner.tokenize(texts, "")
+        vectors = runner.sentences(tokens, None, watch)
+        sizes = batch_sizes(tokens.counts, budget)
+        seconds = steady_seconds(start, watch.stamps, sizes, runner.loaded.lanes)
+        self.seconds.setdefault(budget, []).append(seconds)
         self.vectors[budget] = vectors[:COMPARED]
+
+    def _with(self, budget: int) -> Runner:
+        if budget not in self._runners:
+            loaded = evolve(self.runner.loaded, token_budget=budget)
+            self._runners[budget] = evolve(self.runner, loaded=loaded)
+        return self._runners[budget]
 
     def time_query(self, text: str) -> None:
         """Time one short text, alone."""

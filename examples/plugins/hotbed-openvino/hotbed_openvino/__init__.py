@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +25,9 @@ from hotbed.backends import (
     cpu_quota,
     hookimpl,
 )
-from hotbed.errors import ClosedError, DeviceError
+from hotbed.errors import DeviceError
 from hotbed_openvino.graphs import feeds, graph_inputs, graph_outputs, read
+from hotbed_openvino.handle import Handle
 
 __all__ = ["HOTBED"]
 
@@ -74,38 +73,6 @@ OpenVINO's own 32 takes a fifth more time, for a mean cosine of 0.9995 instead o
 
 _WORDS = {"float32": "FP32", "bfloat16": "BF16", "int8": "INT8"}
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
-
-
-@dataclass(eq=False)
-class Handle:
-    """An open model: compiled for a lone batch, and at first need for batches side by side.
-
-    A lone batch is split over all threads; of batches side by side each runs on one. Every call
-    has a request of its own, which takes 15 µs to make, so calls share nothing.
-    """
-
-    inputs: dict[str, Any]
-    outputs: dict[str, str]
-    compile: Callable[[int], Any] | None
-    alone: Any = None
-    lanes: Any = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def request(self, in_flight: int) -> Any:
-        """A request for one of so many batches."""
-        with self.lock:
-            if self.compile is None:
-                raise ClosedError("the model was closed")
-            if in_flight == 1:
-                self.alone = self.alone or self.compile(1)
-                return self.alone.create_infer_request()
-            self.lanes = self.lanes or self.compile(in_flight)
-            return self.lanes.create_infer_request()
-
-    def close(self) -> None:
-        """Let go of everything; a request that still runs holds what it needs."""
-        with self.lock:
-            self.compile = self.alone = self.lanes = None
 
 
 @hookimpl
