@@ -6,8 +6,7 @@ What every backend promises is tested by the kit:
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,14 @@ import numpy as np
 import pytest
 
 import hotbed
-from hotbed.backends import Artifact, ConvertTarget, ProbeRequest, Recipe
-from hotbed.conversion import convert_into, quantize_into
-from hotbed.errors import HotbedError, NoBackendError, SourceError, UsageError
+from hotbed.backends import ProbeRequest, Recipe
+from hotbed.errors import HotbedError, NoBackendError, UsageError
 from hotbed.fidelity import compare_vectors
 from hotbed.loading import default_house
-from hotbed.testing import TEXTS, build_tiny
+from hotbed.testing import TEXTS
+
+Require = Callable[[str], None]
+Quantise = Callable[..., Path]
 
 CALIBRATION = [
     f"{subject} {verb} {rest}"
@@ -50,40 +51,6 @@ UNSEEN = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Settings of the test's own; the default model stays where HOTBED_HOME says."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.chdir(tmp_path)
-    hotbed.refresh()
-    yield tmp_path
-    hotbed.refresh()
-
-
-@pytest.fixture
-def tiny(tmp_path: Path) -> Path:
-    """A tiny model folder."""
-    return build_tiny(tmp_path / "tiny")
-
-
-@pytest.fixture
-def name() -> str:
-    """The default model, where it was fetched."""
-    try:
-        hotbed.load("all-MiniLM-L6-v2", local_files_only=True).close()
-    except SourceError as error:
-        pytest.skip(f"the default model was not fetched: {error}")
-    return "all-MiniLM-L6-v2"
-
-
-def require(dtype: str) -> None:
-    """Skip where OpenVINO says that this processor lacks the arithmetic."""
-    request = ProbeRequest(action="embed", device="cpu", dtype=dtype)
-    answer = default_house().engine("openvino").probe(request)
-    if not answer.ok:
-        pytest.skip(answer.reason)
-
-
 def chosen(folder: str | Path, **options: Any) -> str:
     """Who runs the model."""
     with hotbed.load(folder, **options) as model:
@@ -107,7 +74,7 @@ def test_it_is_had_by_name_and_by_settings(tiny: Path, monkeypatch: pytest.Monke
     assert chosen(tiny) == "openvino"
 
 
-def test_bfloat16_is_had_by_asking(tiny: Path) -> None:
+def test_bfloat16_is_had_by_asking(tiny: Path, require: Require) -> None:
     """Nobody else computes in bfloat16 on a CPU, so the request alone chooses it."""
     require("bfloat16")
     with hotbed.load(tiny, dtype="bf16") as model:
@@ -125,21 +92,21 @@ def test_a_device_that_is_absent_is_refused(tiny: Path) -> None:
 
 
 @pytest.mark.parametrize(("dtype", "lowest"), [("float32", 0.99999), ("bfloat16", 0.999)])
-def test_minilm_keeps_its_vectors(name: str, dtype: str, lowest: float) -> None:
+def test_minilm_keeps_its_vectors(minilm: str, dtype: str, lowest: float, require: Require) -> None:
     """Beside ONNX Runtime's float32, every text keeps its direction as the dtype asks."""
     require(dtype)
     texts = [*UNSEEN, *CALIBRATION[:40]]
     with (
-        hotbed.load(name, backend="onnx_cpu") as right,
-        hotbed.load(name, backend="openvino", dtype=dtype) as model,
+        hotbed.load(minilm, backend="onnx_cpu") as right,
+        hotbed.load(minilm, backend="openvino", dtype=dtype) as model,
     ):
         found = compare_vectors(right.encode(texts), model.encode(texts))
     assert found.lowest >= lowest
 
 
-def test_eight_threads_and_long_lists(name: str) -> None:
+def test_eight_threads_and_long_lists(minilm: str) -> None:
     """Threads with texts of their own, and a list that runs on lanes, give the same vectors."""
-    with hotbed.load(name, backend="openvino") as model:
+    with hotbed.load(minilm, backend="openvino") as model:
         wanted = np.stack([model.encode(text) for text in UNSEEN])
         with ThreadPoolExecutor(8) as pool:
             alone = np.stack(list(pool.map(model.encode, UNSEEN)))
@@ -148,30 +115,15 @@ def test_eight_threads_and_long_lists(name: str) -> None:
     np.testing.assert_allclose(many, np.tile(wanted, (40, 1)), atol=1e-5)
 
 
-def quantised(folder: str | Path, out: Path, recipe: Recipe, texts: list[str]) -> Path:
-    """Convert a model to ONNX, and quantise that by NNCF, through hotbed's gate."""
-    house = default_house()
-    located = house.locate(str(folder))
-    plain = house.read(located)
-    located.fetch([plain.variants[0].file])
-    made = convert_into(
-        house.engine("onnx_cpu"), plain, ConvertTarget(), out / "float", house.gate()
-    )
-    read = house.read(house.locate(str(made.path)))
-    (variant,) = read.variants
-    artifact = Artifact(folder=read.path, path=read.path / variant.file, variant=variant)
-    engine = house.engine("openvino")
-    return quantize_into(engine, artifact, read, recipe, texts, out / "int8", house.gate()).path
-
-
 @pytest.mark.parametrize("recipe", ["static_int8", "int8_weights"])
-def test_integers_keep_minilm_on_unseen_texts(name: str, recipe: str, tmp_path: Path) -> None:
+def test_integers_keep_minilm_on_unseen_texts(
+    minilm: str, recipe: str, place: Path, quantise: Quantise
+) -> None:
     """Quantised on some texts, the mean cosine on others is at least 0.99; asked for by dtype."""
-    _require_nncf()
-    folder = quantised(name, tmp_path, Recipe(name=recipe), CALIBRATION)
+    folder = quantise(minilm, place, Recipe(name=recipe), CALIBRATION)
     assert (folder / "openvino").is_dir()
     with (
-        hotbed.load(name, backend="onnx_cpu") as right,
+        hotbed.load(minilm, backend="onnx_cpu") as right,
         hotbed.load(folder, dtype="int8") as model,
     ):
         assert model.loaded.backend == "openvino"
@@ -179,27 +131,22 @@ def test_integers_keep_minilm_on_unseen_texts(name: str, recipe: str, tmp_path: 
     assert found.mean >= 0.99
 
 
-def test_quantising_needs_texts_and_no_options(tiny: Path, tmp_path: Path) -> None:
+def test_quantising_needs_texts_and_no_options(tiny: Path, place: Path, quantise: Quantise) -> None:
     """Without calibration texts, or with an option that no recipe knows, the error says so."""
-    _require_nncf()
     with pytest.raises(UsageError, match="give some"):
-        quantised(tiny, tmp_path / "a", Recipe(name="static_int8"), [])
+        quantise(tiny, place / "a", Recipe(name="static_int8"), [])
     with pytest.raises(UsageError, match="takes no options"):
-        quantised(tiny, tmp_path / "b", Recipe(name="static_int8", options={"bits": 3}), ["a cat"])
-    assert not (tmp_path / "a" / "int8").exists()
+        quantise(tiny, place / "b", Recipe(name="static_int8", options={"bits": 3}), ["a cat"])
+    assert not (place / "a" / "int8").exists()
 
 
-def test_weights_that_are_not_what_the_name_says(tiny: Path, tmp_path: Path) -> None:
+def test_weights_that_are_not_what_the_name_says(
+    tiny: Path, place: Path, quantise: Quantise
+) -> None:
     """An integer file under the float32 name is refused: narrower arithmetic is asked for."""
-    _require_nncf()
     texts = [text for text in TEXTS if text]
-    folder = quantised(tiny, tmp_path, Recipe(name="int8_weights"), texts) / "openvino"
+    folder = quantise(tiny, place / "made", Recipe(name="int8_weights"), texts) / "openvino"
     for end in (".xml", ".bin"):
         (folder / f"openvino_model_qint8_weights{end}").rename(folder / f"openvino_model{end}")
     with pytest.raises(HotbedError, match="narrower arithmetic is used only where"):
         hotbed.load(folder.parent, backend="openvino")
-
-
-def _require_nncf() -> None:
-    if importlib.util.find_spec("nncf") is None:
-        pytest.skip("nncf is not installed")
