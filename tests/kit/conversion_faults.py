@@ -46,7 +46,7 @@ def hotbed_convert(folder, target, out):
     ),
     Fault(
         "the conversion makes do with damaged weights",
-        "test_damaged_weights_leave_nothing",
+        "test_damaged_weights_are_refused",
         _DECLARED
         + """
 @hookimpl

@@ -91,7 +91,7 @@ QUANTISATION_FAULTS = (
     ),
     Fault(
         "a damaged source is made do with",
-        "test_a_damaged_source_leaves_nothing",
+        "test_a_damaged_source_is_refused",
         _AGAIN.format(
             body="""from hotbed.backends import Variant
     (out / "model_int8.onnx").write_bytes(artifact.path.read_bytes())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hotbed.conversion.cache import Entry, GraphCache
 from hotbed.conversion.convert import Converted, convert_into, converted_artifact
-from hotbed.conversion.quantize import quantize_into
+from hotbed.conversion.quantize import calibration, quantize_into
 from hotbed.conversion.record import Made, read_records
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Entry",
     "GraphCache",
     "Made",
+    "calibration",
     "convert_into",
     "converted_artifact",
     "quantize_into",
