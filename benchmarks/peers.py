@@ -23,7 +23,10 @@ from rounds import compare
 
 _PACKAGES = (
     "hotbed",
+    "hotbed-openvino",
     "onnxruntime",
+    "openvino",
+    "nncf",
     "tokenizers",
     "numpy",
     "torch",

@@ -23,8 +23,8 @@ _SENTENCE = "sentence_embedding"
 _TOKENS = "token_embeddings"
 
 TOKEN_BUDGET = {"cpu": 1024, "cuda": 16_384, "mps": 8_192}
-"""Padded tokens in a batch. The CPU's was measured (docs/converting.md); a GPU wants more to do,
-and how much more has not been measured."""
+"""Padded tokens in a batch. The CPU's is the core's default, and the GPUs' are guesses at what
+keeps one busy; none was measured. ``hotbed tune`` measures them for a model."""
 
 _STATEFUL = ("dynamic", "longrope")
 """Rotary embeddings that remember the longest text so far, in the module."""
