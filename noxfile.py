@@ -157,12 +157,15 @@ def _lowest(line: str) -> str:
 
 @nox.session(python="3.11", requires=["model"])
 def oracle(session: nox.Session) -> None:
-    """sentence-transformers itself as the judge. PyTorch is large, so this runs when asked for."""
+    """sentence-transformers as the judge, and the backend on PyTorch; large, so when asked for."""
     if "torch" not in REQUIRED:
         session.skip("PyTorch is gigabytes on some platforms; HOTBED_REQUIRE=torch runs this")
     session.install(*group("oracle"))  # torch first: its pin keeps other builds of it out
-    session.install("-e", ".[cpu]")
+    session.install("-e", ".[cpu,torch]")
+    session.run("hotbed", "doctor", env=environment(session))
     pytest(session, "tests/oracle", HOTBED_REQUIRE="torch,model,model2vec")
+    pytest(session, "plugins/pytorch_optional/tests", HOTBED_REQUIRE="torch")
+    kit(session, "pytorch")  # few machines have both CUDA and Metal
 
 
 @nox.session(python=OLDEST)

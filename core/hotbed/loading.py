@@ -231,13 +231,13 @@ class House:
         One of hotbed's, or one that the settings' priority names: what else is installed has no
         say in what passes the gate.
         """
-        request = Request(device="cpu", dtype="float32", features=("reference",))
+        request = Request(device="cpu", dtype="float32", features=("reference",), direct=True)
         priority = self.settings.priority
         trusted = (f for f in self.backends.found() if f.first_party or f.name in priority)
         others = [found for found in trusted if found.name != without]
         rules = Rules(priority=priority)
         chosen = select(request, _model_of(folder), others, self.probe, rules).chosen
-        if chosen is None or chosen.route is None or chosen.route.converter:
+        if chosen is None or chosen.route is None:
             return None
         variant = chosen.route.variant
         artifact = Artifact(folder=folder.path, path=folder.path / variant.file, variant=variant)
@@ -249,7 +249,8 @@ class House:
         name = f"{folder.name} ({variant.file})"
         model = evolve(_model_of(folder), name=name, variants=(variant,))
         floats = ("float32", "float16", "bfloat16")
-        request = Request(dtype=None if variant.storage in floats else variant.storage)
+        dtype = None if variant.storage in floats else variant.storage
+        request = Request(dtype=dtype, direct=True)
         decision = self._select(request, model, ())  # what was measured has no say in the gate
         route = decision.chosen.route if decision.chosen else None
         if decision.chosen is None or route is None:

@@ -127,7 +127,7 @@ def test_the_list_fits_the_terminal(hotbed: Run, site: Path, columns: str) -> No
     assert "embed rerank; onnx on cpu in float32" in words
     assert "reason no NPU fix insert one" in words
     assert "from hotbed-acme 2.1, acme" in words
-    assert "2 backends: 1 works, 1 cannot run" in words
+    assert "3 backends: 1 works, 1 cannot run, 1 " in words
     assert str(site / "acme.py") in shown.replace("\n           ", "").replace(" ", "")
 
 
@@ -192,9 +192,10 @@ def test_the_decision_is_explained(hotbed: Run, tiny: Path, site: Path) -> None:
         f"answer     onnx_cpu (hotbed {_version(hotbed)})",
     ]
     heads = [line for line in lines[2:] if line and not line.startswith(" ")]
-    assert heads == ["onnx_cpu  chosen", "acme  passed over", "broken  rejected: load"]
+    verdicts = ["onnx_cpu  chosen", "acme  passed over", "pytorch  passed over"]
+    assert heads == [*verdicts, "broken  rejected: load"]
     assert "           model.safetensors → onnx (cpu) by onnx_cpu" in lines
-    assert "           could serve, ranked below onnx_cpu: it is not first-party" in [
+    assert "           not asked, for it ranks below onnx_cpu: it is not first-party" in [
         line.replace("  because  ", "           ") for line in lines
     ]
 

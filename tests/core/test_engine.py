@@ -233,7 +233,10 @@ def test_without_a_probe_the_needs_are_looked_for() -> None:
     manifest = {"needs": ("json", "acme_runtime_not_there"), "extra": "acme"}
     probe = Engine(backend("acme", manifest=manifest)).probe(REQUEST)
     assert probe == Probe(
-        ok=False, reason="not installed: acme_runtime_not_there", fix='pip install "acme[acme]"'
+        ok=False,
+        reason="not installed: acme_runtime_not_there",
+        fix='pip install "acme[acme]"',
+        optional=True,
     )
     assert Engine(backend("acme", manifest={"needs": "json"})).probe(REQUEST).ok
 

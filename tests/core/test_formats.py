@@ -261,3 +261,26 @@ def test_a_blocked_backends_files_are_not_seen(tiny: Path, tmp_path: Path) -> No
     house = House(Settings(home=tmp_path / "home", blocked=["acme_format"]))
     folder = house.read(house.locate(str(tiny)))
     assert [variant.format for variant in folder.variants] == ["safetensors"]
+
+
+PICKLES = FileFormat(
+    name="pickles", folder="", stem="pytorch_model", suffix=".bin", instead_of="safetensors"
+)
+
+
+def test_a_format_in_the_transformers_own_folder() -> None:
+    """An empty ``folder`` is the transformer's: the root, or where modules.json says."""
+    assert found("pytorch_model.bin", "x/pytorch_model.bin", formats=(PICKLES,)) == [
+        ("pickles", "pytorch_model.bin", "float32")
+    ]
+    inside = found("pytorch_model.bin", "0_T/pytorch_model.bin", prefix="0_T/", formats=(PICKLES,))
+    assert inside == [("pickles", "0_T/pytorch_model.bin", "float32")]
+
+
+def test_a_format_that_stands_in_for_another(tiny: Path) -> None:
+    """It counts only where the other is not there."""
+    both = with_files(tiny, "pytorch_model.bin", formats=(PICKLES,))
+    assert [variant.format for variant in both.variants] == ["safetensors"]
+    (tiny / "model.safetensors").unlink()
+    alone = read_folder(tiny, formats=(PICKLES,))
+    assert [variant.format for variant in alone.variants] == ["pickles"]

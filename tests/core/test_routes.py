@@ -159,7 +159,7 @@ def test_who_was_refused_on_one_device_and_not_asked_on_the_next_is_passed_over(
         ("third", Stage.PASSED_OVER),
     ]
     assert decision.verdicts[1].reason == (
-        "could serve, ranked below zed: its declared priority is lower; "
+        "not asked, for it ranks below zed: its declared priority is lower; "
         "passed over model.onnx on cuda: no driver"
     )
     assert decision.verdicts[1].fix == "install a driver"

@@ -149,7 +149,7 @@ def test_what_could_serve_is_passed_over_with_the_reason() -> None:
     """A backend that lost only by rank says to whom and why."""
     decision = choose(backend("own", dist="hotbed"), backend("loud", capability(priority=9)))
     assert decision.verdicts[1].stage is Stage.PASSED_OVER
-    assert decision.verdicts[1].reason == "could serve, ranked below own: it is not first-party"
+    assert decision.verdicts[1].reason == "not asked, for it ranks below own: it is not first-party"
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_the_reason_is_what_ranked_it_below(
 ) -> None:
     """Whoever is passed over reads the first difference to the one chosen."""
     passed_over = choose(better, backend("b"), rules=Rules(**rules)).verdicts[1]
-    assert passed_over.reason == f"could serve, ranked below a: {reason}"
+    assert passed_over.reason == f"not asked, for it ranks below a: {reason}"
 
 
 def test_a_named_device_is_used_or_nothing() -> None:
@@ -233,3 +233,21 @@ def test_converting_is_selected_like_embedding() -> None:
 def test_embed_capability_default_is_what_the_examples_use() -> None:
     """The examples' plain backend reads portable ONNX on the CPU in float32."""
     assert (EMBED.formats, EMBED.devices, EMBED.dtypes) == (("onnx",), ("cpu",), ("float32",))
+
+
+def test_a_conversion_is_chosen_by_what_it_writes() -> None:
+    """``to`` leaves out who writes something else, and says what that is."""
+    other = capability("convert", formats="safetensors", to="gguf", families="bert")
+    writers = (backend("a", CONVERT), backend("b", other))
+    decision = choose(*writers, variants=(SAFE,), action="convert", to="gguf")
+    assert [verdict.backend for verdict in decision.verdicts] == ["b", "a"]
+    assert decision.verdicts[1].stage is Stage.ACTION
+    assert decision.verdicts[1].reason == "asked to write gguf; it writes onnx"
+
+
+def test_a_direct_request_converts_nothing() -> None:
+    """What would have to be converted first cannot serve it."""
+    found = backend("a", TUNED, CONVERT)
+    assert choose(found, variants=(SAFE,)).chosen is not None
+    verdict = only(found, variants=(SAFE,), direct=True)
+    assert verdict.stage is Stage.FORMAT

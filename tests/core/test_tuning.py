@@ -275,11 +275,11 @@ def test_those_that_cannot_serve_have_one_reason_each(
     """A backend, dtype by dtype, either is measured or says why not."""
     engines("rounded", dtypes=("bfloat16", "int8"))
     monkeypatch.setenv("HOTBED_BACKENDS", "ordinary,rounded")
-    monkeypatch.setenv("HOTBED_BLOCKED", "onnx_cpu")
+    monkeypatch.setenv("HOTBED_BLOCKED", "onnx_cpu,pytorch")
     hotbed.refresh()
     tuned = run(tiny)
     refused = {(one.backend, one.dtype): one.reason for one in tuned.refusals}
-    assert set(refused) == {("rounded", "int8"), ("onnx_cpu", "")}
+    assert set(refused) == {("rounded", "int8"), ("onnx_cpu", ""), ("pytorch", "")}
     assert refused["rounded", "int8"].startswith("dtype: no file it can run is stored so")
     assert refused["onnx_cpu", ""].startswith("blocked: ")
 

@@ -92,7 +92,7 @@ def test_the_faster_one_is_used_and_why_says_so(tiny: Path, measured: Measured) 
         assert model.loaded.backend == "other"
         assert model.loaded.token_budget == 192
         assert "measured here: 200 texts/s, 1.0 ms a query" in model.why()
-        assert "ranked below other: it was measured slower on this machine" in model.why()
+        assert "ranks below other: it was measured slower on this machine" in model.why()
         assert model.encode(["red fish"]).shape == (1, 32)
 
 

@@ -110,16 +110,30 @@ def test_an_onnx_file_alone_is_enough(tiny: Path, calls: list[Any]) -> None:
 
 
 def test_an_unknown_family_is_refused_with_its_name(tmp_path: Path) -> None:
-    """An architecture that nothing builds is named, with who was asked."""
+    """An architecture that nothing here builds: the families known, and who could export it."""
     folder = build_tiny(tmp_path / "m", config={"model_type": "mamba"})
-    with pytest.raises(NoBackendError, match=r"family: .*'mamba' \(asked: onnx_cpu\)"):
+    told = r"by pytorch: not installed: torch.*onnx_cpu does not know 'mamba', only bert, camembert"
+    with pytest.raises(NoBackendError, match=told):
         hotbed.load(folder)
 
 
 def test_a_pickle_is_named(tiny: Path) -> None:
-    """A folder whose weights are a pickle is refused with the way out."""
+    """A folder whose weights are a pickle is refused with the way out: PyTorch reads it."""
     (tiny / "model.safetensors").rename(tiny / "pytorch_model.bin")
-    with pytest.raises(MissingFileError, match="a pickle"):
+    with pytest.raises(
+        NoBackendError, match=r'not installed: torch.*pip install "hotbed\[torch\]"'
+    ):
+        hotbed.load(tiny)
+
+
+def test_a_pickle_is_named_where_nobody_reads_it(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same without the backend: the file, why it is not opened, and the way out."""
+    (tiny / "model.safetensors").rename(tiny / "pytorch_model.bin")
+    monkeypatch.setenv("HOTBED_BLOCKED", "pytorch")
+    hotbed.refresh()
+    with pytest.raises(MissingFileError, match=r"a pickle.*--to safetensors"):
         hotbed.load(tiny)
 
 

@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 from hotbed.backends.catalog import Found
 from hotbed.backends.converters import Converters
 from hotbed.backends.decision import Model, Request, Route, Rules, Stage, Verdict
-from hotbed.backends.routes import device_order, next_route, preference
+from hotbed.backends.routes import conversion_of, device_order, next_route, preference
 from hotbed.backends.stages import verdict_on
 from hotbed.backends.values import Probe, ProbeRequest
 
@@ -166,7 +166,10 @@ class Contest:
 
     def _refused(self, place: int) -> Verdict:
         first = self._refusals[place][0]
-        reason = f"{first.route.file}: {first.reason}" if first.by_converter else first.reason
+        reason = first.reason
+        if first.by_converter:
+            others = self._converters.who_does_not_know(conversion_of(first.route))
+            reason = "; ".join(filter(None, (f"{first.route.file}: {reason}", others)))
         return verdict_on(self._everyone[place], Stage.PROBE, reason, first.fix)
 
     def _passed_over(self, entry: _Entry, winner: _Entry) -> Verdict:
@@ -201,5 +204,5 @@ def _rank(backend: Found, route: Route, foreign: bool, rules: Rules) -> Rank:
 def _why_below(mine: Rank, best: Rank, name: str) -> str:
     for reason, left, right in zip(_RANKING, mine, best, strict=False):
         if left != right:
-            return f"could serve, ranked below {name}: {reason}"
-    return f"could serve, ranked below {name}"
+            return f"not asked, for it ranks below {name}: {reason}"
+    return f"not asked, for it ranks below {name}"

@@ -56,6 +56,8 @@ class Converters:
     def __init__(self, everyone: Iterable[Found], family: str, task: str) -> None:
         self._by_rank: list[Way] = []
         ways: dict[Conversion, list[Way]] = {}
+        self._family = family
+        self._limits: dict[Conversion, dict[str, tuple[str, ...]]] = {}
         for found, capability in _in_order(everyone, task):
             knows = not capability.families or family in capability.families
             written = [
@@ -63,6 +65,8 @@ class Converters:
                 for source in capability.formats
                 for profile in capability.profiles
             ]
+            for conversion in () if knows else written:
+                self._limits.setdefault(conversion, {})[found.name] = capability.families
             for device in capability.devices:
                 way = Way(found.name, found.dist, device, len(self._by_rank), knows)
                 self._by_rank.append(way)
@@ -81,6 +85,13 @@ class Converters:
     def ways(self, conversion: Conversion) -> list[Way]:
         """Everyone who can do it: those that know the family, if any do."""
         return self._ways.get(conversion, [])
+
+    def who_does_not_know(self, conversion: Conversion) -> str:
+        """Those who could convert, were the architecture one of theirs; ``""`` for nobody."""
+        return "; ".join(
+            f"{name} does not know {self._family!r}, only {', '.join(sorted(families))}"
+            for name, families in self._limits.get(conversion, {}).items()
+        )
 
     def first(self, conversion: Conversion, reader: str) -> list[Way]:
         """Whom to ask first: one of hotbed's or the reader's own, and one that is foreign.

@@ -53,6 +53,8 @@ class Request:
         dtype: Arithmetic; None is that of the stored weights, or wider.
         backend: The one backend to use; None lets selection choose.
         features: Names that the capability must list.
+        to: The format that a conversion is to write; ``""`` takes any.
+        direct: Whether a file must be run as it is, and not converted first.
     """
 
     action: str = "embed"
@@ -61,6 +63,8 @@ class Request:
     dtype: str | None = field(default=None)
     backend: str | None = None
     features: tuple[str, ...] = ()
+    to: str = ""
+    direct: bool = False
 
     @dtype.validator
     def _known(self, _: Any, value: str | None) -> None:

@@ -119,6 +119,8 @@ class FileFormat:
         storages: What stands between the two → how the weights are stored. Another name gives
             ``unknown``, which nothing picks by itself.
         companions: Endings of files that belong to each, in place of ``suffix``: ``(".bin",)``.
+        instead_of: A format that holds the same weights better; where a folder has it, files of
+            this one are not looked at.
     """
 
     name: str
@@ -127,6 +129,7 @@ class FileFormat:
     suffix: str
     storages: Mapping[str, str] = field(factory=lambda: {"": "float32"})
     companions: tuple[str, ...] = field(converter=_names, default=())
+    instead_of: str = ""
 
 
 def _capabilities(value: Iterable[Capability]) -> tuple[Capability, ...]:

@@ -21,4 +21,5 @@ def probe_needs(manifest: Manifest, dist: str = "hotbed") -> Probe:
     if not absent:
         return Probe(ok=True)
     fix = f'pip install "{dist}[{manifest.extra}]"' if manifest.extra else ""
-    return Probe(ok=False, reason=f"not installed: {', '.join(absent)}", fix=fix)
+    reason = f"not installed: {', '.join(absent)}"
+    return Probe(ok=False, reason=reason, fix=fix, optional=bool(manifest.extra))

@@ -15,6 +15,7 @@ __all__ = [
     "by_device",
     "by_dtype",
     "by_family",
+    "conversion_of",
     "device_order",
     "next_route",
     "no_format",
@@ -43,7 +44,7 @@ _NO_PROFILE = 10**6
 
 
 def routes_of(
-    capability: Capability, model: Model, converters: Converters, action: str, reader: str
+    capability: Capability, model: Model, converters: Converters, request: Request, reader: str
 ) -> list[Route]:
     """Every file that a capability reads, and every one it would read after a conversion.
 
@@ -53,7 +54,7 @@ def routes_of(
         capability: What a backend can do.
         model: What there is to run.
         converters: Who converts.
-        action: What is asked for.
+        request: What is asked for.
         reader: The backend's distribution.
     """
     reads = not capability.families or model.family in capability.families
@@ -63,7 +64,7 @@ def routes_of(
         if variant.format in capability.formats
         and (not variant.profile or variant.profile in capability.profiles)
     ]
-    if action != "embed":
+    if request.action != "embed" or request.direct:
         return direct
     return direct + [
         Route(
@@ -86,7 +87,7 @@ def routes_of(
 
 def next_route(route: Route, converters: Converters, reader: str) -> Route | None:
     """The same with the next converter, where the route's own cannot work on this machine."""
-    way = converters.after(route.converter_rank, _conversion(route), reader)
+    way = converters.after(route.converter_rank, conversion_of(route), reader)
     if way is None:
         return None
     return evolve(
@@ -94,7 +95,8 @@ def next_route(route: Route, converters: Converters, reader: str) -> Route | Non
     )
 
 
-def _conversion(route: Route) -> Conversion:
+def conversion_of(route: Route) -> Conversion:
+    """What a route converts, from what into what."""
     return Conversion(route.variant.format, route.to, route.profile)
 
 
@@ -128,7 +130,7 @@ def by_family(
         known = _words(name for route in routes for name in route.capability.families)
         return [], f"model_type {model.family!r} is not one it knows ({known})"
     asked = sorted(
-        {way.converter for route in readers for way in converters.ways(_conversion(route))}
+        {way.converter for route in readers for way in converters.ways(conversion_of(route))}
     )
     listed = ", ".join(asked[:_SHOWN])
     if len(asked) > _SHOWN:

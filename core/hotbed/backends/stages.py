@@ -5,7 +5,7 @@ from __future__ import annotations
 from hotbed.backends.catalog import FIRST_PARTY, Found
 from hotbed.backends.converters import Converters
 from hotbed.backends.decision import Model, Request, Route, Stage, Verdict
-from hotbed.backends.manifest import SUPPORTED_HOOK_APIS, Manifest
+from hotbed.backends.manifest import SUPPORTED_HOOK_APIS, Capability, Manifest
 from hotbed.backends.routes import by_device, by_dtype, by_family, no_format, placed, routes_of
 
 __all__ = ["judge", "other_hook_api", "verdict_on"]
@@ -37,8 +37,8 @@ def judge(
     routes = [
         route
         for capability in manifest.capabilities
-        if (capability.action, capability.task) == (request.action, request.task)
-        for route in routes_of(capability, model, converters, request.action, backend.dist)
+        if _is_asked_for(capability, request)
+        for route in routes_of(capability, model, converters, request, backend.dist)
     ]
     if not routes:
         reason = no_format(manifest.capabilities, request, model)
@@ -75,7 +75,15 @@ def _out_before_routes(
         does = ", ".join(sorted(f"{action} {task}" for action, task in offered)) or "nothing"
         reason = f"asked for {request.action} {request.task}; it does {does}"
         return verdict_on(backend, Stage.ACTION, reason)
+    if not any(_is_asked_for(capability, request) for capability in manifest.capabilities):
+        writes = ", ".join(sorted({c.to for c in manifest.capabilities if c.to}))
+        return verdict_on(backend, Stage.ACTION, f"asked to write {request.to}; it writes {writes}")
     return None
+
+
+def _is_asked_for(capability: Capability, request: Request) -> bool:
+    asked = (capability.action, capability.task) == (request.action, request.task)
+    return asked and request.to in ("", capability.to)
 
 
 def other_hook_api(backend: Found, manifest: Manifest) -> tuple[str, str]:

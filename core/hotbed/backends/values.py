@@ -88,11 +88,14 @@ class Probe:
         ok: Whether the backend can serve the request on this machine.
         reason: What was found: versions, devices; or what is missing.
         fix: A command or a step that mends it.
+        optional: Whether what is missing belongs to an extra that was not asked for. Then nothing
+            is wrong with the installation, and ``hotbed doctor`` has nothing to mend.
     """
 
     ok: bool
     reason: str = ""
     fix: str = ""
+    optional: bool = False
 
 
 @frozen(kw_only=True)

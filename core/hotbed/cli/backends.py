@@ -124,7 +124,7 @@ def _is_list(value: Any) -> bool:
 
 
 def _elsewhere(row: Row) -> list[tuple[str, str]]:
-    """What the other capabilities and devices answered, where it is a no."""
+    """What the other capabilities and devices answered, where it is a no of another kind."""
     answers = [
         (f"{capability['action']} on {device}", answer)
         for capability in row["capabilities"]
@@ -133,5 +133,5 @@ def _elsewhere(row: Row) -> list[tuple[str, str]]:
     return [
         ("but not", f"{what}: {answer['reason']}" + f"; fix: {answer['fix']}" * bool(answer["fix"]))
         for what, answer in answers[1:]
-        if not answer["ok"]
+        if not answer["ok"] and answer != answers[0][1]
     ]

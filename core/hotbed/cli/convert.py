@@ -25,6 +25,7 @@ from hotbed.cli.texts import read_texts
 from hotbed.conversion import Converted, convert_into
 from hotbed.errors import NoBackendError, UsageError
 from hotbed.loading import default_house
+from hotbed.models.layout import is_metadata
 
 __all__ = ["convert"]
 
@@ -37,6 +38,9 @@ def convert(
     profile: Annotated[
         str, typer.Option(help="portable runs everywhere; cpu is tuned for ONNX Runtime.")
     ] = "portable",
+    to: Annotated[
+        str, typer.Option(help="The format; safetensors makes one out of a .bin, with PyTorch.")
+    ] = "onnx",
     texts: Annotated[
         Path | None,
         typer.Option(help="Texts to check the result on, one a line.", show_default="built in"),
@@ -59,7 +63,7 @@ def convert(
     house = default_house()
     located = house.locate(model, revision=revision, local_files_only=local_files_only)
     folder = house.read(located)
-    decision = house.decide(Request(action="convert", backend=backend), folder)
+    decision = house.decide(Request(action="convert", backend=backend, to=to), folder)
     chosen = decision.chosen
     if chosen is None or chosen.route is None:
         raise NoBackendError(f"nothing here can convert this:\n{decision.explain()}")
@@ -69,7 +73,7 @@ def convert(
     heads = [f"{path}/model.safetensors" for path in folder.pipeline.head_paths]
     variant = chosen.route.variant
     located.fetch([variant.file, *folder.companions(variant), *heads])
-    target = ConvertTarget(profile=profile, stem=_STEMS.get(profile, f"model_{profile}"))
+    target = ConvertTarget(format=to, profile=profile, stem=_STEMS.get(profile, f"model_{profile}"))
     engine = house.engine(chosen.backend)
     with errors.status(f"Converting {folder.name} …"), _replacing(output) as place:
         gate = house.gate(None if texts is None else read_texts(texts), accept_loss=accept_loss)
@@ -116,7 +120,8 @@ def _report(
 ) -> None:
     sizes = {
         file.relative_to(output).as_posix(): file.stat().st_size
-        for file in sorted(output.rglob("*.onnx*"))
+        for file in sorted(output.rglob("*"))
+        if file.is_file() and not is_metadata(file.name)
     }
     if as_json:
         print_json(
@@ -134,9 +139,10 @@ def _report(
         out.print(f"{output / name}  {megabytes(size)}", markup=False)
     for report in converted.reports:
         out.print(in_words(report), markup=False)
-    count = len(converted.variants)
+    profiles = " and ".join(sorted({v.profile for v in converted.variants if v.profile}))
+    named = f" to the profile {profiles}" if profiles else ""
     out.print(
-        f"{count} file{'s' * (count != 1)} of profile {profile}, converted by {backend} "
-        f"in {seconds:.1f} s; load it with hotbed.load({str(output)!r})",
+        f"converted by {backend}{named} in {seconds:.1f} s; "
+        f"load it with hotbed.load({str(output)!r})",
         markup=False,
     )

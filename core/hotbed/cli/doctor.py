@@ -117,7 +117,7 @@ def _mending(facts: dict[str, Any], blocked: Sequence[str]) -> list[Problem]:
     problems = [
         (_who(row), f"{row['state']}: {row['reason']}", row["fix"])
         for row in rows
-        if row["state"] in BROKEN or row["fix"]
+        if row["state"] in BROKEN or (row["fix"] and row["state"] != "not installed")
     ]
     dangerous = {row["name"] for row in rows if row["state"] in ("crashes", "hangs")}
     if len(dangerous) > 1:

@@ -91,17 +91,17 @@ def _backend_state(found: Found, manifest: Manifest, ask: Ask) -> Row:
     if manifest.hook_api not in SUPPORTED_HOOK_APIS:
         reason, fix = other_hook_api(found, manifest)
         return {**row, "state": "other hook API", "reason": reason, "fix": fix}
+    answers = []
     for capability, told in zip(manifest.capabilities, row["capabilities"], strict=True):
         for device in capability.devices:
             answer = ask(found, ProbeRequest(action=capability.action, device=device))
             told["here"][device] = {"ok": answer.ok, "reason": answer.reason, "fix": answer.fix}
-    # What it is for comes first, on the device that it names first.
-    answers = [answer for told in row["capabilities"] for answer in told["here"].values()]
+            answers.append(answer)
     if not answers:
         return {**row, "state": "broken", "reason": "its manifest lists nothing that it can do"}
-    first = answers[0]
-    state = "works" if first["ok"] else "cannot run"
-    return {**row, "state": state, "reason": first["reason"], "fix": first["fix"]}
+    first = answers[0]  # what it is for comes first, on the device that it names first
+    state = "works" if first.ok else "not installed" if first.optional else "cannot run"
+    return {**row, "state": state, "reason": first.reason, "fix": first.fix}
 
 
 def _capability(capability: Capability) -> Row:

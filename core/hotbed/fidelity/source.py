@@ -80,10 +80,10 @@ class _Source:
 
         if (other := self._opened(self._converter)) is not None:
             return other
-        if self._folder.family in FORWARDS:
+        if self._folder.family in FORWARDS and self._folder.weight_files:
             return NumpyReference(self._folder)
         # Its name is nobody's, so that nobody is left out.
-        own = self._opened("", "the converter's own engine: nothing else here knows the family")
+        own = self._opened("", "the converter's own engine: nothing else here reads these weights")
         return own or NumpyReference(self._folder)
 
     def _opened(self, without: str, note: str = "") -> Reference | None:

@@ -102,7 +102,9 @@ class ModelFolder:
         if weights := self.weight_files:
             storage = self._stored_dtype(weights)
             found.insert(0, Variant(format="safetensors", file=weights[0], storage=storage))
-        return (*found, *layout.brought_variants(self.formats, self.files, self._prefix))
+        there = {variant.format for variant in found}
+        formats = [kind for kind in self.formats if kind.instead_of not in there]
+        return (*found, *layout.brought_variants(formats, self.files, self._prefix))
 
     @property
     def weight_files(self) -> tuple[str, ...]:

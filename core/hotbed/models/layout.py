@@ -80,7 +80,8 @@ def brought_variants(
     """
     found: dict[tuple[str, str], Variant] = {}  # two backends may bring one format
     for kind in formats:
-        start, end = f"{prefix}{kind.folder}/{kind.stem}", kind.suffix
+        place = f"{kind.folder}/" if kind.folder else ""
+        start, end = f"{prefix}{place}{kind.stem}", kind.suffix
         for file in sorted(files, key=lambda name: (len(name), name)):
             if not (file.startswith(start) and file.endswith(end)):
                 continue

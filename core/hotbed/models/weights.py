@@ -86,7 +86,9 @@ def why_missing(folder: Path, beside: Collection[str]) -> str:
         return (
             f"{folder} holds its weights as {pickles[0]}, a pickle; opening one can run any "
             f"code, so hotbed refuses. Save the model again where you trust it: "
-            f"`SentenceTransformer(folder).save_pretrained(folder)` writes {WEIGHTS}"
+            f"`SentenceTransformer(folder).save_pretrained(folder)` writes {WEIGHTS}; or let "
+            f"`hotbed convert {folder} --to safetensors --out NEW` with `pip install "
+            f'"hotbed[torch]"`, which builds tensors and runs nothing'
         )
     return f"{WEIGHTS} is missing from {folder}; download or save the model again"
 

@@ -40,6 +40,12 @@ class ConvertSuite(Suite):
         """A folder of safetensors."""
         return build_tiny(tmp_path / "plain", **KINDS["mean"])
 
+    @pytest.fixture(autouse=True)
+    def _source(self, case: Case) -> None:
+        if "safetensors" not in case.capability.formats:
+            read = ", ".join(case.capability.formats)
+            raise Gap(f"the kit's models are safetensors, and it cannot write {read}")
+
     @staticmethod
     def convert(house: House, engine: Engine, case: Case, source: Path, out: Path) -> Converted:
         """Convert to the case's format and profile."""

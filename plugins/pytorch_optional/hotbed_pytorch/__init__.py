@@ -11,6 +11,7 @@ from hotbed.backends import (
     Artifact,
     Capability,
     ConvertTarget,
+    FileFormat,
     Loaded,
     LoadOptions,
     Manifest,
@@ -32,10 +33,20 @@ HOTBED = Manifest(
     summary="PyTorch: the reference, and the exporter of what no builder knows",
     needs=("torch", "transformers", "sentence_transformers"),
     extra="torch",
+    # What older folders hold in place of safetensors.
+    formats=(
+        FileFormat(
+            name="pytorch",
+            folder="",
+            stem="pytorch_model",
+            suffix=".bin",
+            instead_of="safetensors",
+        ),
+    ),
     capabilities=(
         Capability(
             action="embed",
-            formats="safetensors",
+            formats=("safetensors", "pytorch"),
             devices=("cpu", "cuda"),
             dtypes=("float32", "float16", "bfloat16"),
             features="reference",
@@ -44,7 +55,7 @@ HOTBED = Manifest(
         # Metal computes bfloat16 on the newest chips only.
         Capability(
             action="embed",
-            formats="safetensors",
+            formats=("safetensors", "pytorch"),
             devices="mps",
             dtypes=("float32", "float16"),
             priority=10,
@@ -58,6 +69,8 @@ HOTBED = Manifest(
             output_version=_OUTPUT_VERSION,
             priority=10,
         ),
+        Capability(action="convert", formats="pytorch", to="onnx", output_version=_OUTPUT_VERSION),
+        Capability(action="convert", formats="pytorch", to="safetensors"),
     ),
 )
 
@@ -90,7 +103,11 @@ def hotbed_embed(
 
 @hookimpl
 def hotbed_convert(folder: Path, target: ConvertTarget, out: Path) -> tuple[Variant, ...]:
-    """Let PyTorch trace the network and write it as ONNX."""
+    """Let PyTorch trace the network and write it as ONNX; or write a pickle as safetensors."""
+    if target.format == "safetensors":
+        from hotbed_pytorch.legacy import write_safetensors
+
+        return write_safetensors(folder, target, out)
     from hotbed_pytorch.export import export_folder
 
     return export_folder(folder, target, out)

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from hotbed.backends import ConvertTarget, Variant
-from hotbed.errors import ConversionError, HotbedError, MissingFileError, UnsupportedModelError
+from hotbed.errors import ConversionError, HotbedError, UnsupportedModelError
 from hotbed.models import ModelFolder, read_folder
+from hotbed_pytorch.checkpoint import weights_of
 from hotbed_pytorch.network import open_network
 
 __all__ = ["export_folder"]
@@ -42,8 +43,6 @@ def export_folder(folder: Path, target: ConvertTarget, out: Path) -> tuple[Varia
         ConversionError: PyTorch could not trace the network.
     """
     model = read_folder(folder)
-    if not model.weight_files:
-        raise MissingFileError(f"{folder} holds no safetensors that could be exported")
     if (target.profile, target.dtype) != ("portable", "float32"):
         raise UnsupportedModelError(
             f"the PyTorch exporter writes the profile portable in float32, and "
@@ -59,7 +58,7 @@ def export_folder(folder: Path, target: ConvertTarget, out: Path) -> tuple[Varia
 def _traced(model: ModelFolder) -> Any:
     import torch
 
-    network = open_network(model, model.path / model.weight_files[0], torch.float32)
+    network = open_network(model, weights_of(model), torch.float32)
 
     class Graph(torch.nn.Module):  # type: ignore[misc]  # PyTorch is not imported where mypy runs
         def __init__(self) -> None:
