@@ -225,3 +225,10 @@ def test_who_said_no_is_not_passed_over_for_a_way_that_was_not_asked() -> None:
     assert decision.chosen.backend == "low"
     stages = {verdict.backend: verdict.stage for verdict in decision.verdicts}
     assert stages["own"] is Stage.PROBE
+
+
+def test_a_second_foreign_converter_changes_nothing() -> None:
+    """Not even if it writes the profile that the reader would rather have."""
+    first = backend("first", converting(profiles=("portable",)), dist="one")
+    second = backend("second", converting(), dist="two")
+    assert route(choose(OWN, first, second)) == route(choose(OWN, first))

@@ -86,6 +86,7 @@ class Contest:
         self._serial = itertools.count()
         self._refusals: dict[int, list[_Refusal]] = {}
         self._no: set[tuple[int, str, str]] = set()
+        self._unable: set[tuple[int, str, str]] = set()
 
     def enter(self, place: int, route: Route) -> None:
         """Let a route of the backend at that place take part."""
@@ -123,13 +124,17 @@ class Contest:
             _, serial, entry = heapq.heappop(self._waiting)
             if self._is_refused(entry):
                 continue
-            answer = self._ask(entry)
-            if isinstance(answer, Probe):
-                return entry, {entry.place: self._chosen(entry, answer)}
-            self._refusals.setdefault(entry.place, []).append(answer)
-            if not answer.by_converter:
-                self._no.add((entry.place, entry.route.device, entry.route.dtype))
-            elif (following := self._next(entry)) is not None:
+            route = entry.route
+            if (entry.place, route.converter, route.converter_device) not in self._unable:
+                answer = self._ask(entry)
+                if isinstance(answer, Probe):
+                    return entry, {entry.place: self._chosen(entry, answer)}
+                self._refusals.setdefault(entry.place, []).append(answer)
+                if not answer.by_converter:
+                    self._no.add((entry.place, route.device, route.dtype))
+                    continue
+                self._unable.add((entry.place, route.converter, route.converter_device))
+            if (following := self._next(entry)) is not None:
                 self._enter(entry.place, following, serial)
         return None, {}
 
@@ -197,6 +202,8 @@ def _rank(backend: Found, route: Route, foreign: bool, rules: Rules) -> Rank:
         -route.capability.priority,
         backend.name,
         backend.dist,
+        # Of foreign converters the first in order, whatever else the next one could write.
+        route.converter_rank if foreign else 0,
         *preference(route),
     )
 
