@@ -18,7 +18,19 @@ from hotbed import Embedder
 from hotbed.loading import House
 from hotbed.settings import Settings
 from hotbed.testing import build_tiny
+from tests.oracle.ledger import LEDGER
 from tests.oracle.pair import Pair
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Where what was measured is written."""
+    parser.addoption("--families-report", type=Path, help="JSON for tools/families_table.py")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write it."""
+    if path := session.config.getoption("--families-report"):
+        LEDGER.write(path)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from hotbed.testing.tiny_batches import KINDS, make_batch
 from hotbed.testing.tiny_families import build_family
 from tests.onnx.family import PROFILES, open_both
 from tests.onnx.reference import build
+from tests.oracle.ledger import LEDGER
 
 __all__ = ["Subject", "randomise", "save"]
 
@@ -125,15 +126,15 @@ class Subject:
             real = batch.attention_mask == 1
             for name, graph in graphs.items():
                 found, pooled = graph(batch)
-                _assert_near(f"{name}, {kind}, tokens", tokens[real], found[real])
-                _assert_near(f"{name}, {kind}, sentences", sentences, pooled)
+                self._assert_near(name, f"{kind}, tokens", tokens[real], found[real])
+                self._assert_near(name, f"{kind}, sentences", sentences, pooled)
             found = reference.token_embeddings(self.folder, batch)
-            _assert_near(f"reference, {kind}, tokens", tokens[real], found[real])
+            self._assert_near("reference", f"{kind}, tokens", tokens[real], found[real])
             found = reference.sentence_embedding(self.folder, batch)
-            _assert_near(f"reference, {kind}, sentences", sentences, found)
+            self._assert_near("reference", f"{kind}, sentences", sentences, found)
 
-
-def _assert_near(what: str, expected: Floats, found: Floats) -> None:
-    seen = compare_vectors(expected, found)
-    assert seen.lowest >= COSINE, f"{what}: {seen}"
-    assert seen.max_abs <= DIFFERENCE, f"{what}: {seen}"
+    def _assert_near(self, name: str, what: str, expected: Floats, found: Floats) -> None:
+        seen = compare_vectors(expected, found)
+        assert seen.lowest >= COSINE, f"{name}, {what}: {seen}"
+        assert seen.max_abs <= DIFFERENCE, f"{name}, {what}: {seen}"
+        LEDGER.note(read_folder(self.folder).family, name, seen)

@@ -12,6 +12,7 @@ from attrs import frozen
 
 from hotbed import Embedder
 from hotbed.testing.tiny import TEXTS
+from tests.oracle.ledger import LEDGER
 
 __all__ = ["CUT", "FEW", "Pair", "edit"]
 
@@ -44,6 +45,8 @@ class Pair:
         assert actual.shape == expected.shape
         assert actual.dtype == expected.dtype
         np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
+        if method == "encode" and not options and expected.ndim == 2:
+            LEDGER.note_texts(self.hotbed.folder.family, expected, actual)
 
 
 def edit(path: Path, **changes: Any) -> None:
