@@ -9,10 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from attrs import evolve
 
 import hotbed
-from hotbed.errors import CorruptFileError, UnsupportedModelError, UsageError
+from hotbed.backends import ConvertTarget
+from hotbed.conversion import convert_into, read_records
+from hotbed.errors import CorruptFileError, FidelityError, UnsupportedModelError, UsageError
 from hotbed.inference.token_outputs import SparseVector
+from hotbed.loading import default_house
 from hotbed.models import read_folder
 from hotbed.reference import m3, token_embeddings
 from hotbed.testing import TEXTS, build_tiny
@@ -266,3 +270,33 @@ def test_a_hostile_head_is_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModelError, match=r"the name 'os\.system'"):
         hotbed.load(folder)
     assert not target.exists()
+
+
+@pytest.mark.parametrize("spoilt", ["sparse", "colbert"])
+def test_the_gate_compares_every_output(
+    folder: Path, tmp_path: Path, spoilt: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A graph whose dense vectors are right is refused for a wrong further head."""
+    heads = importlib.import_module("hotbed_onnx.architectures.m3")
+    honest = heads.read_linear
+
+    def read_linear(path: Path, *shape: int) -> Any:
+        layer = honest(path, *shape)
+        weight = layer.weight.copy()
+        weight[:, ::2] *= 1.5
+        return evolve(layer, weight=weight) if path.name.startswith(spoilt) else layer
+
+    house = default_house()
+    model = house.read(house.locate(str(folder)))
+    engine = house.engine("onnx_cpu")
+    made = convert_into(engine, model, ConvertTarget(), tmp_path / "right", house.gate())
+    (report,) = made.reports
+    assert {name: round(head.lowest, 5) for name, head in report.heads.items()} == {
+        "sparse": 1.0,
+        "colbert": 1.0,
+    }
+    assert read_records(made.path)[0].reports == made.reports
+    monkeypatch.setattr(heads, "read_linear", read_linear)
+    with pytest.raises(FidelityError, match=rf"refused: {spoilt} lowest cosine 0\.9\d*"):
+        convert_into(engine, model, ConvertTarget(), tmp_path / "wrong", house.gate())
+    assert not (tmp_path / "wrong").exists()

@@ -17,4 +17,6 @@ def in_words(report: Report) -> str:
         f"checked against {report.reference} on {found.texts} rows: lowest cosine "
         f"{found.lowest:.6f}, mean {found.mean:.6f}, max abs {found.max_abs:.1e}{near}"
     )
+    for name, head in report.heads.items():
+        line += f"; {name}: lowest cosine {head.lowest:.6f}, max abs {head.max_abs:.1e}"
     return line + (f"; accepted: {report.accepted}" if report.accepted else "")

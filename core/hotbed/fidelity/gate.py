@@ -17,13 +17,14 @@ from hotbed.backends.manifest import DTYPES, dtype_name
 from hotbed.backends.values import Artifact, TokenBatch
 from hotbed.errors import BackendError, FidelityError, NoBackendError, UnsupportedModelError
 from hotbed.fidelity.cases import Case, cases_for
-from hotbed.fidelity.compare import compare_vectors
+from hotbed.fidelity.compare import Fidelity, compare_vectors
 from hotbed.fidelity.report import CaseResult, Report
 from hotbed.fidelity.texts import TEXTS
 from hotbed.fidelity.thresholds import threshold
-from hotbed.inference.runner import Runner
+from hotbed.inference.runner import TOKENS, Runner
 from hotbed.inference.tokenisation import Tokenizer
 from hotbed.models.folder import ModelFolder
+from hotbed.models.token_heads import COLBERT, SPARSE
 
 __all__ = ["Gate", "NumpyReference", "Reference", "RunnerReference"]
 
@@ -45,6 +46,10 @@ class Reference(Protocol):
         """Sentence embeddings of a batch, (rows, d) float32."""
         ...
 
+    def heads(self, batch: TokenBatch, names: Sequence[str]) -> dict[str, Floats]:
+        """Further outputs of a batch: ``sparse`` (rows, tokens), ``colbert`` (rows, tokens, d)."""
+        ...
+
 
 @frozen
 class NumpyReference:
@@ -62,6 +67,13 @@ class NumpyReference:
         from hotbed import reference
 
         return reference.sentence_embedding(self.folder.path, batch)
+
+    def heads(self, batch: TokenBatch, names: Sequence[str]) -> dict[str, Floats]:
+        """Run it."""
+        from hotbed import reference
+
+        tokens = reference.token_embeddings(self.folder.path, batch)
+        return reference.token_outputs(self.folder.path, tokens, batch)
 
 
 @frozen
@@ -81,6 +93,16 @@ class RunnerReference:
     def vectors(self, batch: TokenBatch) -> Floats:
         """Run it."""
         return self.runner.batch_vectors(batch)
+
+    def heads(self, batch: TokenBatch, names: Sequence[str]) -> dict[str, Floats]:
+        """Its own where it gives them; else made of its token embeddings, in numpy."""
+        runner = self.runner
+        if set(names) <= set(runner.loaded.outputs):
+            return runner.engine.embed(runner.loaded, batch, tuple(names))
+        from hotbed import reference
+
+        tokens = runner.engine.embed(runner.loaded, batch, (TOKENS,))[TOKENS]
+        return reference.token_outputs(runner.folder.path, tokens, batch)
 
 
 @frozen(kw_only=True)
@@ -143,11 +165,12 @@ class Gate:
             blank = evolve(blank, runner=_describe(runner))
             found = [_finite(runner.batch_vectors(c.batch), "result", c.name) for c in cases]
             wanted = [_finite(reference.vectors(c.batch), "reference", c.name) for c in cases]
+            heads = _compared_heads(runner, reference, cases)
         except UnsupportedModelError as error:
             return evolve(blank, unchecked=str(error))
         finally:
             runner.engine.close(runner.loaded)
-        return _compared(blank, cases, wanted, found)
+        return evolve(_compared(blank, cases, wanted, found), heads=heads)
 
 
 def _storage(artifact: Artifact) -> str:
@@ -184,6 +207,35 @@ def _compared(
     ]
     overall = compare_vectors(np.concatenate(wanted), np.concatenate(found))
     return evolve(blank, overall=overall, cases=tuple(results))
+
+
+def _compared_heads(
+    runner: Runner, reference: Reference, cases: Sequence[Case]
+) -> dict[str, Fidelity]:
+    """BGE-M3's further outputs, where the graph has them."""
+    names = tuple(name for name in (SPARSE, COLBERT) if name in runner.loaded.outputs)
+    if not names:
+        return {}
+    found: dict[str, list[Floats]] = {name: [] for name in names}
+    wanted: dict[str, list[Floats]] = {name: [] for name in names}
+    for case in cases:
+        real = case.batch.attention_mask != 0
+        gave = runner.engine.embed(runner.loaded, case.batch, names)
+        right = reference.heads(case.batch, names)
+        for name in names:
+            found[name].append(_finite(gave[name][real], f"output {name}", case.name))
+            wanted[name].append(_finite(right[name][real], f"reference's {name}", case.name))
+    return {name: compare_vectors(_rows(wanted[name]), _rows(found[name])) for name in names}
+
+
+def _rows(parts: list[Floats]) -> Floats:
+    """Tokens' vectors below one another; tokens' weights as a row for each case, zeros behind."""
+    if parts[0].ndim == 2:
+        return np.concatenate(parts)
+    rows = np.zeros((len(parts), max(map(len, parts))), dtype=np.float32)
+    for row, part in zip(rows, parts, strict=True):
+        row[: len(part)] = part
+    return rows
 
 
 def _worst(report: Report) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from attrs import frozen
+from attrs import field, frozen
 
 from hotbed.fidelity.compare import Fidelity
 from hotbed.fidelity.thresholds import Threshold
@@ -41,6 +41,8 @@ class Report:
         threshold: What was asked for.
         overall: All texts of all cases together.
         cases: Each case.
+        heads: Further outputs of the graph, by name. Of ``sparse`` a row is a case's weights, of
+            ``colbert`` a token's vector.
         texts: ``built in`` or ``given``, and how many.
         accepted: The shortfall that the user accepted; ``""`` where there was none.
         unchecked: Why nothing could be compared; ``""`` where it was.
@@ -52,6 +54,7 @@ class Report:
     threshold: Threshold
     overall: Fidelity | None
     cases: tuple[CaseResult, ...] = ()
+    heads: dict[str, Fidelity] = field(factory=dict)
     texts: str = ""
     accepted: str = ""
     unchecked: str = ""
@@ -61,7 +64,9 @@ class Report:
         """What falls short, in words; ``""`` if nothing does."""
         if self.overall is None:
             return f"it could not be checked: {self.unchecked}"
-        return self.threshold.shortfall(self.overall)
+        found = {"": self.overall, **self.heads}
+        short = {name: self.threshold.shortfall(one) for name, one in found.items()}
+        return "; ".join(f"{name} {said}".strip() for name, said in short.items() if said)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -85,5 +90,6 @@ class Report:
                 "threshold": Threshold(**value["threshold"]),
                 "overall": None if overall is None else Fidelity(**overall),
                 "cases": cases,
+                "heads": {n: Fidelity(**one) for n, one in value.get("heads", {}).items()},
             }
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from attrs import define
 
@@ -64,6 +64,9 @@ class _Source:
 
     def vectors(self, batch: TokenBatch) -> Floats:
         return self._reference().vectors(batch)
+
+    def heads(self, batch: TokenBatch, names: Sequence[str]) -> dict[str, Floats]:
+        return self._reference().heads(batch, names)
 
     def close(self) -> None:
         runner, self._runner = self._runner, None

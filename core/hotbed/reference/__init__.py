@@ -12,8 +12,9 @@ from hotbed.backends import TokenBatch
 from hotbed.errors import UnsupportedModelError
 from hotbed.models import pool, read_folder
 from hotbed.models.heads import build_heads
+from hotbed.reference.m3 import token_outputs
 
-__all__ = ["FORWARDS", "sentence_embedding", "token_embeddings"]
+__all__ = ["FORWARDS", "sentence_embedding", "token_embeddings", "token_outputs"]
 
 _HERE = "hotbed.reference"
 
