@@ -10,21 +10,13 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import os
-import statistics
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mix import MODEL, QUERY
-
-Environment = dict[str, str]
+from processes import Case, medians, run_process, surroundings
 
 _PACKAGES = ("hotbed", "onnxruntime", "onnx", "numpy", "torch", "sentence-transformers")
 
@@ -48,31 +40,10 @@ _IMPORT = """
 import time, numpy
 start = time.perf_counter()
 import hotbed
-print(time.perf_counter() - start)
+print(1000 * (time.perf_counter() - start))
 hotbed.load
-print(time.perf_counter() - start)
+print(1000 * (time.perf_counter() - start))
 """
-
-
-@dataclass(kw_only=True)
-class Case:
-    """One kind of process.
-
-    Attributes:
-        name: As in the table.
-        code: What the process runs.
-        arguments: Its arguments; ``{work}`` stands for an empty folder.
-        needs: Packages without which it is absent.
-        fresh_home: Whether HOTBED_HOME holds the sources only, and no converted graph.
-        runs: One dict of figures a run.
-    """
-
-    name: str
-    code: str
-    arguments: tuple[str, ...] = ()
-    needs: tuple[str, ...] = ("hotbed", "onnxruntime")
-    fresh_home: bool = False
-    runs: list[dict[str, float]] = field(default_factory=list)
 
 
 def main() -> None:
@@ -85,14 +56,14 @@ def main() -> None:
     cases, absent = _split(_cases(folder))
     for number in range(args.runs + 1):
         for case in cases:
-            with _environment(case, home) as (environment, work):
-                figures = _process(case, environment, work)
+            with surroundings(case, home) as (environment, work):
+                figures = run_process(case, environment, work)
             if number:  # the first round fills the disk's cache
                 case.runs.append(figures)
     result = {
         "machine": _machine(),
         "runs": args.runs,
-        "rows": [{"name": case.name, **_medians(case.runs)} for case in cases],
+        "rows": [{"name": case.name, **medians(case.runs)} for case in cases],
         "absent": absent,
     }
     _print(result)
@@ -120,7 +91,12 @@ def _cases(folder: Path) -> list[Case]:
             )
             for profile in ("portable", "cpu")
         ),
-        Case(name="import numpy, hotbed", code=_IMPORT, needs=("hotbed",)),
+        Case(
+            name="import numpy, hotbed",
+            code=_IMPORT,
+            needs=("hotbed",),
+            prints=("import_ms", "import_and_load_name_ms"),
+        ),
         Case(name="import numpy", code="import numpy", needs=("numpy",)),
     ]
 
@@ -148,59 +124,6 @@ def _home_and_folder() -> tuple[Path, Path]:
     )
     home, folder = done.stdout.splitlines()[-2:]
     return Path(home), Path(folder)
-
-
-@contextmanager
-def _environment(case: Case, home: Path) -> Iterator[tuple[Environment, Path]]:
-    """The child's variables and an empty folder; where asked for, a home without any graph."""
-    with tempfile.TemporaryDirectory() as name:
-        work = Path(name)
-        environment = dict(os.environ, HF_HUB_OFFLINE="1", PYTHONPATH=str(Path(__file__).parent))
-        if case.fresh_home:
-            fresh = work / "home"
-            fresh.mkdir()
-            if (home / "sources").exists():
-                (fresh / "sources").symlink_to(home / "sources", target_is_directory=True)
-            environment["HOTBED_HOME"] = str(fresh)
-        yield environment, work
-
-
-def _process(case: Case, environment: Environment, work: Path) -> dict[str, float]:
-    """Run one process to its end; its own peak is what the system reports for it alone."""
-    arguments = [argument.format(work=work) for argument in case.arguments]
-    with (work / "stderr").open("w+", encoding="utf-8") as errors:
-        start = time.perf_counter()
-        child = subprocess.Popen(
-            [sys.executable, "-c", case.code, *arguments],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-        )
-        assert child.stdout is not None
-        printed = child.stdout.read().decode()
-        _, status, usage = os.wait4(child.pid, 0)
-        wall = time.perf_counter() - start
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode:
-            errors.seek(0)
-            raise SystemExit(f"{case.name}: ended with {child.returncode}\n{errors.read()}")
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes there, KiB elsewhere
-    figures = {"wall_s": wall, "peak_mb": usage.ru_maxrss * unit / 1e6}
-    if case.code is _IMPORT:
-        imported, named = (1000 * float(line) for line in printed.split())
-        figures |= {"import_ms": imported, "import_and_load_name_ms": named}
-    return figures
-
-
-def _medians(runs: list[dict[str, float]]) -> dict[str, dict[str, float]]:
-    pick: dict[str, Callable[[list[float]], float]] = {
-        "median": statistics.median,
-        "min": min,
-        "max": max,
-    }
-    return {
-        key: {word: of([run[key] for run in runs]) for word, of in pick.items()} for key in runs[0]
-    }
 
 
 def _machine() -> dict[str, Any]:

@@ -70,8 +70,8 @@ def train(model: Any, collection: Collection, epochs: float, place: Path) -> flo
         SentenceTransformerTrainer,
         SentenceTransformerTrainingArguments,
     )
-    from sentence_transformers.losses import MultipleNegativesRankingLoss
-    from sentence_transformers.training_args import BatchSamplers
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+    from sentence_transformers.sentence_transformer.training_args import BatchSamplers
 
     queries, documents = zip(*collection.pairs(PAIRS_OF_A_QUERY), strict=True)
     longest, model.max_seq_length = model.max_seq_length, TOKENS

@@ -78,11 +78,14 @@ def command(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 
 def rows() -> dict[str, dict[str, Any]]:
-    """The rows of ``hotbed backends --json`` by distribution."""
+    """The rows of ``hotbed backends --json`` by distribution; of hotbed's own, onnx_cpu's."""
     done = command("backends", "--json")
     assert done.returncode == 0, done.stderr
     sections = json.loads(done.stdout)
-    return {row["distribution"]: row for section in sections.values() for row in section}
+    found = [row for section in sections.values() for row in section]
+    own = [row["name"] for row in found if row["distribution"] == "hotbed"]
+    assert sorted(own) == ["onnx_cpu", "pytorch"]
+    return {row["distribution"]: row for row in found if row["name"] != "pytorch"}
 
 
 @pytest.mark.parametrize(
@@ -136,7 +139,7 @@ def test_the_command_shows_each_with_state_reason_and_fix() -> None:
     assert shown["hotbed-future"]["fix"] == "pip install -U hotbed"
     text = command("backends").stdout
     assert all(f"from     {dist} 1.0" in text for dist in DISTS)
-    assert "7 backends: 1 works" in text
+    assert "8 backends: 1 works" in text
 
 
 def test_doctor_tells_of_each_in_both_ways() -> None:
