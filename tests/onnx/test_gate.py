@@ -112,6 +112,16 @@ def test_a_conversion_leaves_its_record(tiny: Path, tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(("limit", "name"), [(900, "900 tokens"), (2000, "1024 tokens, where a")])
+def test_the_longest_case_is_capped(tmp_path: Path, limit: int, name: str) -> None:
+    """The report says so where the model reads more tokens than a check does."""
+    config = {"max_position_embeddings": 2000}
+    folder = build_tiny(tmp_path / "m", max_seq_length=limit, config=config)
+    (made,) = read_records(converted(folder, tmp_path / "out"))
+    names = [case.name for case in made.reports[0].cases]
+    assert any(one.startswith(name) for one in names), names
+
+
 @pytest.mark.usefixtures("spoiler")
 def test_a_spoilt_conversion_is_refused(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -55,9 +55,10 @@ def cases_for(tokenizer: Tokenizer, texts: Sequence[str], *, drop_prompt: bool) 
     found.append(
         Case(name="all but one token padding", batch=_row([first], short, pad, tokenizer.left))
     )
-    found.append(
-        Case(name=f"{len(longest)} tokens", batch=_row(longest, len(longest), pad, tokenizer.left))
-    )
+    limit = tokenizer.max_seq_length
+    capped = len(longest) == LONGEST and (limit is None or limit > LONGEST)
+    name = f"{len(longest)} tokens" + ", where a check stops" * capped
+    found.append(Case(name=name, batch=_row(longest, len(longest), pad, tokenizer.left)))
     if drop_prompt:
         prompted = tokenizer.encode(list(texts[:8]), "query: ", drop_prompt=True)
         rows = np.arange(len(prompted.ids))
