@@ -178,10 +178,8 @@ class House:
 
     def artifact(self, route: Route, located: Located, folder: ModelFolder) -> Artifact:
         """Make the route's file present: fetch it, and convert it where the route says so."""
-        heads = [f"{path}/model.safetensors" for path in folder.pipeline.head_paths]
-        wanted = [route.variant.file, *folder.companions(route.variant)]
-        wanted += [name for name in heads if name in folder.files]
-        located.fetch(wanted)
+        companions = folder.companions(route.variant)
+        located.fetch([route.variant.file, *companions, *folder.head_files])
         if not route.converter:
             path = folder.path / route.variant.file
             return Artifact(folder=folder.path, path=path, variant=route.variant)

@@ -175,6 +175,17 @@ def test_models_of_another_kind_are_refused(folder: Path, kind: str) -> None:
         read_folder(folder)
 
 
+def test_the_weights_of_heads(tmp_path: Path) -> None:
+    """Safetensors where they are; else the pickle, for a backend that reads it."""
+    place = build_tiny(tmp_path / "m", heads=("Dense", "Normalize"))
+    (weights,) = read_folder(place).head_files
+    (place / weights).with_name("pytorch_model.bin").touch()
+    assert read_folder(place).head_files == (weights,)
+    (place / weights).unlink()
+    pickle = f"{weights.rpartition('/')[0]}/pytorch_model.bin"
+    assert read_folder(place).head_files == (pickle,)
+
+
 def test_a_pickle_is_refused_with_the_way_out(folder: Path) -> None:
     """Weights that lie there only as a pickle are refused, with the command that mends it."""
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")

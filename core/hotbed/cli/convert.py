@@ -70,9 +70,8 @@ def convert(
     if profile not in chosen.route.capability.profiles:
         profiles = ", ".join(chosen.route.capability.profiles)
         raise UsageError(f"--profile {profile}: {chosen.backend} writes {profiles}")
-    heads = [f"{path}/model.safetensors" for path in folder.pipeline.head_paths]
     variant = chosen.route.variant
-    located.fetch([variant.file, *folder.companions(variant), *heads])
+    located.fetch([variant.file, *folder.companions(variant), *folder.head_files])
     target = ConvertTarget(format=to, profile=profile, stem=_STEMS.get(profile, f"model_{profile}"))
     engine = house.engine(chosen.backend)
     with errors.status(f"Converting {folder.name} …"), _replacing(output) as place:

@@ -24,7 +24,6 @@ from hotbed.errors import CorruptFileError
 from hotbed.fidelity.report import Report
 from hotbed.models.digests import DigestCache, combine
 from hotbed.models.folder import ModelFolder
-from hotbed.models.layout import WEIGHTS
 from hotbed.publishing import STAGE_PREFIX, is_abandoned, staging
 
 __all__ = ["Entry", "GraphCache", "source_files"]
@@ -152,11 +151,11 @@ def source_files(folder: ModelFolder) -> list[str]:
     """The files that a conversion reads: the transformer's, ``modules.json``, and each module's."""
     prefix = f"{folder.pipeline.transformer}/" if folder.pipeline.transformer else ""
     wanted = {f"{prefix}config.json", "modules.json"}
-    wanted |= {*folder.weight_files, *folder.token_heads.values()}
+    wanted |= {*folder.weight_files, *folder.head_files, *folder.token_heads.values()}
     if not folder.weight_files and folder.variants:
         wanted |= {folder.variants[0].file, *folder.companions(folder.variants[0])}
     for path in folder.pipeline.module_paths:
-        wanted |= {f"{path}/config.json", f"{path}/{WEIGHTS}"}
+        wanted |= {f"{path}/config.json"}
     return sorted(name for name in wanted if (folder.path / name).exists())
 
 

@@ -119,6 +119,15 @@ class ModelFolder:
         return named if self.files.issuperset(named) else ()
 
     @property
+    def head_files(self) -> tuple[str, ...]:
+        """The weights of each module after the transformer; a pickle where nothing else is."""
+        found = []
+        for path in self.pipeline.head_paths:
+            names = (f"{path}/{layout.WEIGHTS}", f"{path}/{layout.PICKLE}")
+            found += [name for name in names if name in self.files][:1]
+        return tuple(found)
+
+    @property
     def token_heads(self) -> dict[str, str]:
         """BGE-M3's further heads: output → the file that it is made with."""
         files = {name: self._prefix + file for name, file in TOKEN_HEADS.items()}

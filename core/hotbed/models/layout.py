@@ -10,6 +10,7 @@ from hotbed.backends.values import Variant
 __all__ = [
     "CONFIG",
     "MODULES",
+    "PICKLE",
     "SENTENCE_CONFIG",
     "TOKENIZER",
     "TOKENIZER_CONFIG",
@@ -28,6 +29,8 @@ CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
 WEIGHTS = "model.safetensors"
+PICKLE = "pytorch_model.bin"
+"""Where libraries kept weights before safetensors; the core never opens one."""
 
 TRANSFORMER_CONFIGS = (
     "sentence_bert_config.json",

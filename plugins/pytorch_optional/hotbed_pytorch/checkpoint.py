@@ -7,11 +7,9 @@ from typing import Any
 
 from hotbed.errors import CorruptFileError, MissingFileError
 from hotbed.models import ModelFolder
+from hotbed.models.layout import PICKLE
 
-__all__ = ["PICKLE", "read_tensors", "weights_of"]
-
-PICKLE = "pytorch_model.bin"
-"""Where transformers 3 and 4 kept weights."""
+__all__ = ["read_tensors", "weights_of"]
 
 _INDEX = ".index.json"
 

@@ -8,7 +8,8 @@ from typing import Any
 from hotbed.backends import ConvertTarget, Variant
 from hotbed.errors import CorruptFileError
 from hotbed.models import read_folder
-from hotbed_pytorch.checkpoint import PICKLE, read_tensors
+from hotbed.models.layout import PICKLE
+from hotbed_pytorch.checkpoint import read_tensors
 
 __all__ = ["write_safetensors"]
 
