@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import hotbed
-from hotbed.backends.values import ConvertTarget
+from hotbed.backends import ConvertTarget, FileFormat
 from hotbed.conversion.cache import GraphCache
 from hotbed.errors import CorruptFileError
 from hotbed.loading import default_house
@@ -93,6 +93,20 @@ def test_the_key_depends_on_all_it_must(tiny: Path, tmp_path: Path) -> None:
     ]
     assert len({key, *others}) == 4
     assert cache.key(folder, target, "hotbed onnx_cpu builder 1") == key
+
+
+def test_the_key_depends_on_files_of_a_format_that_a_backend_brings(
+    tiny: Path, tmp_path: Path
+) -> None:
+    """Whatever is converted in the place of safetensors, with an ONNX file beside it or not."""
+    kind = FileFormat(name="pickles", folder="", stem="weights", suffix=".bin")
+    (tiny / "model.safetensors").rename(tiny / "weights.bin")
+    (tiny / "onnx").mkdir()
+    (tiny / "onnx" / "model.onnx").write_bytes(b"another")
+    cache, target = GraphCache(home=tmp_path / "home"), ConvertTarget()
+    before = cache.key(read_folder(tiny, formats=(kind,)), target, "me")
+    (tiny / "weights.bin").write_bytes(b"changed")
+    assert cache.key(read_folder(tiny, formats=(kind,)), target, "me") != before
 
 
 def test_entries_tell_what_they_are(tiny: Path) -> None:

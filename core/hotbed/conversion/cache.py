@@ -152,8 +152,9 @@ def source_files(folder: ModelFolder) -> list[str]:
     prefix = f"{folder.pipeline.transformer}/" if folder.pipeline.transformer else ""
     wanted = {f"{prefix}config.json", "modules.json"}
     wanted |= {*folder.weight_files, *folder.head_files, *folder.token_heads.values()}
-    if not folder.weight_files and folder.variants:
-        wanted |= {folder.variants[0].file, *folder.companions(folder.variants[0])}
+    if not folder.weight_files:  # whichever file the converter reads is among these
+        for variant in folder.variants:
+            wanted |= {variant.file, *folder.companions(variant)}
     for path in folder.pipeline.module_paths:
         wanted |= {f"{path}/config.json"}
     return sorted(name for name in wanted if (folder.path / name).exists())
