@@ -34,6 +34,24 @@ def test_it_finds_nothing_to_mend_here(hotbed: Run) -> None:
     assert "nothing needs mending" in hotbed("doctor").stdout
 
 
+@pytest.mark.parametrize(("extra", "state"), [("fast", "not installed"), ("", "cannot run")])
+def test_an_extra_that_nobody_asked_for_is_no_fault(
+    hotbed: Run, tmp_path: Path, extra: str, state: str
+) -> None:
+    """A backend without what its extra brings is a choice; without a plain dependency, a fault."""
+    manifest = f"""
+from hotbed.backends import Capability, Manifest
+HOTBED = Manifest(name="acme", hook_api=1, needs="acme_runtime", extra={extra!r},
+                  capabilities=(Capability(action="embed", formats="onnx"),))
+"""
+    site = tmp_path / "site"
+    install(site, "hotbed-acme", {BACKENDS: {"acme": "acme"}}, {"acme": manifest})
+    done = hotbed("doctor", "--json", PYTHONPATH=str(site))
+    (row,) = (row for row in json.loads(done.stdout)["backends"] if row["name"] == "acme")
+    assert (row["state"], row["reason"]) == (state, "not installed: acme_runtime")
+    assert done.returncode == (0 if extra else 1)
+
+
 def test_two_wheels_of_onnxruntime(hotbed: Run, tmp_path: Path) -> None:
     """Metadata of both wheels in one environment is a problem, with the command that mends it."""
     other = tmp_path / "extra" / "onnxruntime_gpu-1.31.1.dist-info"

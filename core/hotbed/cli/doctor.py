@@ -163,4 +163,6 @@ def _show(facts: dict[str, Any], mending: list[Problem]) -> None:
 
 def _state(row: Row) -> str:
     spent = f" ({row['seconds']:.1f} s)" if "seconds" in row else ""
+    if not spent and row["reason"].startswith(f"{row['state']}:"):
+        return str(row["reason"])
     return "; ".join(filter(None, (f"{row['state']}{spent}", row["reason"])))
