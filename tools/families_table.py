@@ -1,6 +1,6 @@
 """Write docs/families.md from what the oracle tests measured.
 
-HOTBED_REQUIRE=torch pytest tests/oracle --families-report docs/reports/families.json
+HOTBED_REQUIRE=torch pytest tests/oracle --families-report docs/reports/oracle/families.json
 python tools/families_table.py [--check]
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 __all__ = ["EXAMPLES", "PAGE", "REPORT", "render"]
 
 DOCS = Path(__file__).parents[1] / "docs"
-REPORT = DOCS / "reports" / "families.json"
+REPORT = DOCS / "reports" / "oracle" / "families.json"
 PAGE = DOCS / "families.md"
 
 EXAMPLES = {
