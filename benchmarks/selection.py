@@ -14,7 +14,6 @@ import importlib
 import importlib.metadata
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from processes import medians
 
 _PACKAGES = ("hotbed", "stevedore", "pluggy", "attrs", "onnxruntime")
 
@@ -110,7 +111,7 @@ def _rows(folder: Path, sizes: list[int], runs: int) -> list[dict[str, Any]]:
             if number:  # the first round fills the disk's cache
                 figures[place].append(found)
     return [
-        {"plugins": size, "kind": kind, **_medians(found)}
+        {"plugins": size, "kind": kind, **medians(found)}
         for (size, kind), found in zip(cases, figures, strict=True)
     ]
 
@@ -198,17 +199,6 @@ def _resident() -> int:
     if not path.exists():
         return 0
     return int(path.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGESIZE")
-
-
-def _medians(runs: list[dict[str, float]]) -> dict[str, dict[str, float]]:
-    pick: dict[str, Callable[[list[float]], float]] = {
-        "median": statistics.median,
-        "min": min,
-        "max": max,
-    }
-    return {
-        key: {word: of([run[key] for run in runs]) for word, of in pick.items()} for key in runs[0]
-    }
 
 
 def _machine() -> dict[str, Any]:
