@@ -17,7 +17,7 @@ from hotbed.backends.manifest import DTYPES, dtype_name
 from hotbed.backends.values import Artifact, TokenBatch
 from hotbed.errors import BackendError, FidelityError, NoBackendError, UnsupportedModelError
 from hotbed.fidelity.cases import Case, cases_for
-from hotbed.fidelity.compare import Fidelity, compare_vectors
+from hotbed.fidelity.compare import compare_vectors
 from hotbed.fidelity.report import CaseResult, Report
 from hotbed.fidelity.texts import TEXTS
 from hotbed.fidelity.thresholds import threshold
@@ -147,7 +147,7 @@ class Gate:
         dtype = _storage(artifact)
         texts = TEXTS if self.texts is None else self.texts
         blank = Report(
-            reference=reference.name,
+            reference="",
             runner="",
             dtype=dtype,
             threshold=threshold(dtype),
@@ -157,20 +157,48 @@ class Gate:
         try:
             runner = self.open(folder, artifact)
         except NoBackendError as error:
-            return evolve(blank, unchecked=f"nothing installed runs it: {error}")
+            why = f"nothing installed runs it: {error}"
+            return evolve(blank, reference=reference.name, unchecked=why)
         try:
             tokenizer = Tokenizer.open(folder)
             drop = not folder.pipeline.pooling.include_prompt
             cases = cases_for(tokenizer, texts, drop_prompt=drop)
+            heads = tuple(name for name in (SPARSE, COLBERT) if name in runner.loaded.outputs)
             blank = evolve(blank, runner=_describe(runner))
-            found = [_finite(runner.batch_vectors(c.batch), "result", c.name) for c in cases]
-            wanted = [_finite(reference.vectors(c.batch), "reference", c.name) for c in cases]
-            heads = _compared_heads(runner, reference, cases)
+            result = RunnerReference(runner, artifact.path.name)
+            found = _Answers.ask(result, "result", cases, heads)
         except UnsupportedModelError as error:
-            return evolve(blank, unchecked=str(error))
+            return evolve(blank, reference=reference.name, unchecked=str(error))
         finally:
             runner.engine.close(runner.loaded)
-        return evolve(_compared(blank, cases, wanted, found), heads=heads)
+        # The reference is opened at its first question: of a large model, one in memory is enough.
+        blank = evolve(blank, reference=reference.name)
+        try:
+            wanted = _Answers.ask(reference, "reference", cases, heads)
+        except UnsupportedModelError as error:
+            return evolve(blank, unchecked=str(error))
+        return _compared(blank, cases, wanted, found)
+
+
+@frozen
+class _Answers:
+    """What one side gave: sentence embeddings case by case, and further outputs of real tokens."""
+
+    vectors: list[Floats]
+    heads: dict[str, list[Floats]]
+
+    @classmethod
+    def ask(
+        cls, side: Reference, whose: str, cases: Sequence[Case], heads: Sequence[str]
+    ) -> _Answers:
+        vectors = [_finite(side.vectors(case.batch), whose, case.name) for case in cases]
+        further: dict[str, list[Floats]] = {name: [] for name in heads}
+        for case in cases if heads else ():
+            gave, real = side.heads(case.batch, heads), case.batch.attention_mask != 0
+            for name in heads:
+                rows = _finite(gave[name][real], f"{whose}'s output {name}", case.name)
+                further[name].append(rows)
+        return cls(vectors, further)
 
 
 def _storage(artifact: Artifact) -> str:
@@ -193,9 +221,7 @@ def _finite(rows: Floats, whose: str, case: str) -> Floats:
     )
 
 
-def _compared(
-    blank: Report, cases: Sequence[Case], wanted: Sequence[Floats], found: Sequence[Floats]
-) -> Report:
+def _compared(blank: Report, cases: Sequence[Case], wanted: _Answers, found: _Answers) -> Report:
     results = [
         CaseResult(
             name=case.name,
@@ -203,29 +229,17 @@ def _compared(
             tokens=case.batch.input_ids.shape[1],
             fidelity=compare_vectors(right, got),
         )
-        for case, right, got in zip(cases, wanted, found, strict=True)
+        for case, right, got in zip(cases, wanted.vectors, found.vectors, strict=True)
     ]
-    overall = compare_vectors(np.concatenate(wanted), np.concatenate(found))
-    return evolve(blank, overall=overall, cases=tuple(results))
-
-
-def _compared_heads(
-    runner: Runner, reference: Reference, cases: Sequence[Case]
-) -> dict[str, Fidelity]:
-    """BGE-M3's further outputs, where the graph has them."""
-    names = tuple(name for name in (SPARSE, COLBERT) if name in runner.loaded.outputs)
-    if not names:
-        return {}
-    found: dict[str, list[Floats]] = {name: [] for name in names}
-    wanted: dict[str, list[Floats]] = {name: [] for name in names}
-    for case in cases:
-        real = case.batch.attention_mask != 0
-        gave = runner.engine.embed(runner.loaded, case.batch, names)
-        right = reference.heads(case.batch, names)
-        for name in names:
-            found[name].append(_finite(gave[name][real], f"output {name}", case.name))
-            wanted[name].append(_finite(right[name][real], f"reference's {name}", case.name))
-    return {name: compare_vectors(_rows(wanted[name]), _rows(found[name])) for name in names}
+    return evolve(
+        blank,
+        overall=compare_vectors(np.concatenate(wanted.vectors), np.concatenate(found.vectors)),
+        cases=tuple(results),
+        heads={
+            name: compare_vectors(_rows(wanted.heads[name]), _rows(rows))
+            for name, rows in found.heads.items()
+        },
+    )
 
 
 def _rows(parts: list[Floats]) -> Floats:
