@@ -171,6 +171,8 @@ def start(tiny: Path, texts: Path, folder: Path, home: Path) -> subprocess.Popen
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A background job of a shell is started with SIGINT ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert child.stderr is not None
     for line in child.stderr:  # a busy machine is told of first
@@ -187,7 +189,10 @@ def test_stopped_in_the_middle_nothing_is_recorded(
     """Ctrl-C ends it without a traceback; a kill leaves no file either."""
     with start(tiny, texts, tmp_path, home) as child:
         child.send_signal(getattr(signal, number))
-        out, errors = child.communicate(timeout=60)
+        try:
+            out, errors = child.communicate(timeout=60)
+        finally:
+            child.kill()  # else leaving the block would wait for it
     assert child.returncode == code
     assert "Traceback" not in errors
     assert out == ""
