@@ -1,4 +1,4 @@
-"""Every way to quantise, as one table: what is asked for, what is done, and what the file is called.
+"""Every way to quantise, as one table: what is asked for, what is done, what the file is called.
 
 Read by manifests, so nothing heavy is imported here. The file names are the hub's, as
 Transformers.js reads them; ``w8`` is hotbed's own, because the hub has no name for it.
