@@ -67,7 +67,18 @@ class Tensor:
 
 @define
 class Graph:
-    """A graph under construction. Values are named by strings, as in the file."""
+    """A graph under construction. Values are named by strings, as in the file.
+
+    Attributes:
+        name: Its name.
+        opset: Of ONNX's own operators.
+        nodes: In the order in which they run.
+        inputs: Declared.
+        outputs: Declared.
+        tensors: Weights and constants.
+        domains: Of the operators that are not ONNX's own.
+        taken: Names that somebody else gave, where the graph was read.
+    """
 
     name: str
     opset: int
@@ -76,6 +87,7 @@ class Graph:
     outputs: list[Any] = field(factory=list)
     tensors: dict[str, Tensor] = field(factory=dict)
     domains: set[str] = field(factory=set)
+    taken: set[str] = field(factory=set)
     _counts: dict[str, int] = field(factory=dict)
 
     def input(self, name: str, kind: str, shape: Sequence[str | int]) -> str:
@@ -150,8 +162,10 @@ class Graph:
         return self.weight(name, array.shape, lambda: array, dtype)
 
     def _fresh(self, kind: str) -> str:
-        count = self._counts[kind] = self._counts.get(kind, 0) + 1
-        return f"{kind}_{count}"
+        while True:
+            count = self._counts[kind] = self._counts.get(kind, 0) + 1
+            if (name := f"{kind}_{count}") not in self.taken:
+                return name
 
 
 def _holds(tensor: Tensor, array: Array) -> bool:

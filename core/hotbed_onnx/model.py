@@ -65,6 +65,10 @@ class Handle:
                 self._lane = self.open_lane()
             return self._lane
 
+    def feeds(self, batch: TokenBatch) -> dict[str, NDArray[Any]]:
+        """What the graph's inputs are given for a batch."""
+        return {item.name: _feed(item, batch) for item in self.inputs}
+
     def close(self) -> None:
         """Let go of the sessions."""
         with self._lock:
@@ -95,7 +99,7 @@ def open_model(artifact: Artifact, options: LoadOptions, *, provider: str) -> Lo
         outputs=tuple(handle.outputs),
         dimension=_width(artifact, opened, handle.outputs[first]),
         takes_pooling_mask="pooling_mask" in opened.inputs,
-        batch_dependent=artifact.variant.storage in ("int8", "uint8", "q8"),
+        batch_dependent=_batch_dependent(artifact, opened),
         token_budget=_token_budget(opened),
         lanes=threads,
         facts=(("threads", str(threads)), ("file", artifact.path.name)),
@@ -107,12 +111,19 @@ def run(
 ) -> dict[str, NDArray[np.float32]]:
     """Run one batch; results as float32 by hotbed's names."""
     opened = handle.session(in_flight)
-    feeds = {item.name: _feed(item, batch) for item in handle.inputs}
-    results = opened.session.run([handle.outputs[name] for name in outputs], feeds)
+    names = [handle.outputs[name] for name in outputs]
+    results = opened.session.run(names, handle.feeds(batch))
     return {
         name: np.asarray(value, dtype=np.float32)
         for name, value in zip(outputs, results, strict=True)
     }
+
+
+def _batch_dependent(artifact: Artifact, opened: OpenSession) -> bool:
+    """As the file says; of others, integers usually take their ranges from each batch."""
+    integers = artifact.variant.storage in ("int8", "uint8", "q8")
+    said = opened.metadata.get("hotbed.batch_dependent", "yes" if integers else "no")
+    return said != "no"
 
 
 def _token_budget(opened: OpenSession) -> int:

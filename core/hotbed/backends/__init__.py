@@ -9,6 +9,7 @@ from hotbed.backends.probing import probe_needs
 from hotbed.backends.values import (
     Artifact,
     ConvertTarget,
+    Layer,
     Loaded,
     LoadOptions,
     Pooling,
@@ -26,6 +27,7 @@ __all__ = [
     "ConvertTarget",
     "FileFormat",
     "HotbedSpec",
+    "Layer",
     "LoadOptions",
     "Loaded",
     "Manifest",

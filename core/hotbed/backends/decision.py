@@ -75,7 +75,7 @@ class Request:
         except KeyError:
             raise UsageError(
                 f"dtype={value!r} is not known; use float32, bfloat16, float16, int8, uint8, "
-                f"q8 or q4, or None for that of the stored weights"
+                f"q8, w8 or q4, or None for that of the stored weights"
             ) from None
 
     @property

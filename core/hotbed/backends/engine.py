@@ -19,6 +19,7 @@ from hotbed.backends.tracing import trace_calls
 from hotbed.backends.values import (
     Artifact,
     ConvertTarget,
+    Layer,
     Loaded,
     LoadOptions,
     Pooling,
@@ -37,6 +38,7 @@ _ADVICE = {
     "hotbed_embed": "give a dict of arrays, by the names in `outputs`.",
     "hotbed_convert": "give a tuple of Variant, one for each file written.",
     "hotbed_quantize": "give a tuple of Variant, one for each file written.",
+    "hotbed_layers": "give a tuple of Layer.",
     "hotbed_pool": "give an array, or None to leave it to the core.",
 }
 """What a hook has to give, for whoever writes it."""
@@ -146,6 +148,10 @@ class Engine:
             "hotbed_quantize", artifact=artifact, recipe=recipe, batches=batches, out=out
         )
         return self._expect("hotbed_quantize", written, tuple)
+
+    def layers(self, artifact: Artifact) -> tuple[Layer, ...]:
+        """The parts of an artifact that recipes can treat by themselves; none where unknown."""
+        return self._expect("hotbed_layers", self._call("hotbed_layers", artifact=artifact), tuple)
 
     def output_version(self, written: str) -> str:
         """What its conversions are cached under."""

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from hotbed.backends.values import (
     Artifact,
     ConvertTarget,
+    Layer,
     Loaded,
     LoadOptions,
     Pooling,
@@ -114,7 +115,17 @@ class HotbedSpec:
         """Write a quantised form of the artifact into ``out``; otherwise as ``hotbed_convert``.
 
         ``batches`` are the calibration texts, tokenised as ``hotbed_embed`` will see texts. A
-        recipe that needs none leaves the argument out.
+        recipe that needs none leaves the argument out. A recipe whose capability has the feature
+        ``layers`` takes the option ``layers``: a layer's name → ``float32``, which leaves it as it
+        is, or another recipe with that feature.
+        """
+
+    @hookspec(firstresult=True)
+    def hotbed_layers(self, artifact: Artifact) -> tuple[Layer, ...] | None:
+        """Name the parts of the artifact that ``hotbed_quantize`` can treat by themselves.
+
+        Called by the search of ``hotbed quantize``, for backends with a recipe whose capability
+        has the feature ``layers``. Without it, recipes are tried as wholes.
         """
 
     @hookspec

@@ -38,6 +38,7 @@ DTYPES = {
     "int8": "int8",
     "uint8": "uint8",
     "q8": "q8",
+    "w8": "w8",
     "q4": "q4",
     "q4f16": "q4f16",
     "bnb4": "bnb4",
@@ -81,7 +82,8 @@ class Capability:
         storages: How the weights of a variant may be stored. Empty: any.
         profiles: Graph profiles it runs (or writes, for ``convert``), the preferred one first.
         families: ``config.model_type`` values it knows. Empty: any.
-        features: Further names that a request may ask for.
+        features: Further names that a request may ask for. For ``quantize``: ``layers``, where
+            the recipe takes the option of that name; ``texts``, where it learns from texts.
         recipes: For ``quantize``: the names that ``Recipe.name`` may hold.
         to: For ``convert``: the format written.
         output_version: For ``convert``: changes whenever the same folder would give another file;

@@ -33,6 +33,7 @@ _LOSSLESS = {
     "int8": ("int8", "float32"),
     "uint8": ("uint8", "float32"),
     "q8": ("q8", "float32"),
+    "w8": ("w8", "float32"),
     "q4": ("q4", "float32"),
     "q4f16": ("q4f16", "float16", "float32"),
     "bnb4": ("bnb4", "float32"),

@@ -14,6 +14,7 @@ __all__ = [
     "POOLING_MODES",
     "Artifact",
     "ConvertTarget",
+    "Layer",
     "LoadOptions",
     "Loaded",
     "Pooling",
@@ -203,6 +204,23 @@ class ConvertTarget:
     profile: str = "portable"
     dtype: str = "float32"
     stem: str = "model"
+
+
+@frozen(kw_only=True)
+class Layer:
+    """A part of a model that a recipe can treat by itself.
+
+    Attributes:
+        name: What ``Recipe.options["layers"]`` calls it.
+        kind: ``linear``, or ``table`` for embeddings that rows are taken from.
+        inputs: Units read; of a table, its rows.
+        outputs: Units given.
+    """
+
+    name: str
+    kind: str = field(default="linear", validator=validators.in_(("linear", "table")))
+    inputs: int
+    outputs: int
 
 
 @frozen(kw_only=True)

@@ -39,6 +39,7 @@ _BY_DTYPE = {
     "int8": Threshold(mean=0.99),
     "uint8": Threshold(mean=0.99),
     "q8": Threshold(mean=0.99),
+    "w8": Threshold(mean=0.99),
 }
 _STATED = Threshold()
 """4-bit forms lose what they lose: the figure is stated, and nothing is asked for."""

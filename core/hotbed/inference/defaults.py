@@ -1,4 +1,4 @@
-"""What the core answers where a backend does not: pooling in numpy."""
+"""What the core answers where a backend does not: pooling in numpy, and that it knows no layers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hotbed.backends.hookspecs import hookimpl
-from hotbed.backends.values import Pooling
+from hotbed.backends.values import Artifact, Layer, Pooling
 from hotbed.models.pooling import pool
 
 __all__ = ["CoreDefaults"]
@@ -25,3 +25,8 @@ class CoreDefaults:
     ) -> NDArray[np.float32]:
         """Pool in numpy."""
         return pool(token_embeddings, attention_mask, pooling_mask, pooling)
+
+    @hookimpl(trylast=True)
+    def hotbed_layers(self, artifact: Artifact) -> tuple[Layer, ...]:
+        """Name no layers: recipes are tried as wholes."""
+        return ()

@@ -53,6 +53,7 @@ _ONNX_SUFFIXES: dict[str, tuple[str, str]] = {
     "_int8": ("int8", "8-bit integers, signed"),
     "_uint8": ("uint8", "8-bit integers, unsigned"),
     "_quantized": ("q8", "8-bit integers, signedness unstated"),
+    "_w8": ("w8", "8-bit blocks"),
     "_q4": ("q4", "4-bit blocks"),
     "_q4f16": ("q4f16", "4-bit blocks, float16 elsewhere"),
     "_bnb4": ("bnb4", "4-bit blocks as in bitsandbytes"),
@@ -114,11 +115,14 @@ def onnx_storage(stem: str) -> tuple[str, str, str]:
         Storage, profile, and a note in words. An unknown suffix gives storage ``unknown``.
     """
     suffix = stem.removeprefix("model")
-    if suffix.removeprefix("_") in _PROFILES:
-        return "float32", suffix.removeprefix("_"), "shaped for one kind of machine"
+    profile, _, rest = suffix.removeprefix("_").partition("_")
+    shaped = profile in _PROFILES
+    suffix = f"_{rest}" * bool(rest) if shaped else suffix
     storage, note = _ONNX_SUFFIXES.get(suffix, ("unknown", f"unknown suffix {suffix!r}"))
     if suffix in _INEXACT:
         storage = "unknown"
+    if shaped:
+        return storage, profile, "; ".join(filter(None, (note, "shaped for one kind of machine")))
     return storage, "portable", note
 
 

@@ -16,7 +16,7 @@ from hotbed.testing.gaps import Gap
 
 __all__ = ["BITS", "on_the_grid", "write_quantised"]
 
-BITS = {"int8": 8, "uint8": 8, "q8": 8, "q4": 4}
+BITS = {"int8": 8, "uint8": 8, "q8": 8, "w8": 8, "q4": 4}
 """Storage → bits of a weight."""
 
 _BLOCK = 32

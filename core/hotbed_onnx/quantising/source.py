@@ -6,6 +6,7 @@ reads whole, are held.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,12 +67,21 @@ def read_graph(path: Path) -> Source:
         outputs=list(model.graph.output),
         tensors={tensor.name: tensor for tensor in tensors},
         domains={domain for domain in opsets if domain},
+        taken=set(_values(model.graph)),
     )
     return Source(
         path=path,
         graph=graph,
         metadata={item.key: item.value for item in model.metadata_props},
     )
+
+
+def _values(graph: Any) -> Iterator[str]:
+    """Every name that a graph and its branches give to a value."""
+    for node in graph.node:
+        yield from node.output
+        for attribute in node.attribute:
+            yield from _values(attribute.g)
 
 
 def _tensor(path: Path, proto: Any) -> Tensor:

@@ -1,7 +1,8 @@
-"""ONNX Runtime on the CPU: load, embed, and convert without PyTorch."""
+"""ONNX Runtime on the CPU: load, embed, and convert and quantise without PyTorch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,24 +13,47 @@ from hotbed.backends import (
     Artifact,
     Capability,
     ConvertTarget,
+    Layer,
     Loaded,
     LoadOptions,
     Manifest,
     Probe,
     ProbeRequest,
+    Recipe,
     TokenBatch,
     Variant,
     hookimpl,
     probe_needs,
 )
 from hotbed_onnx.families import BUILDER_VERSION, FAMILIES
+from hotbed_onnx.quantising.recipes import RECIPES, Way
 
 __all__ = ["HOTBED"]
+
+_PROFILES = ("cpu", "portable")
+
+
+def _quantising(way: Way) -> Capability:
+    features = ("layers",) * way.mixes + ("texts",) * way.calibrated
+    return Capability(
+        action="quantize",
+        formats="onnx",
+        to="onnx",
+        devices="cpu",
+        # Float weights of any width run in float32 on a CPU.
+        dtypes="float32" if way.dtype == "float16" else way.dtype,
+        storages="float32",
+        profiles=_PROFILES,
+        features=features,
+        recipes=way.recipe,
+        priority=50,
+    )
+
 
 HOTBED = Manifest(
     name="onnx_cpu",
     hook_api=1,
-    summary="ONNX Runtime on the CPU; converts without PyTorch",
+    summary="ONNX Runtime on the CPU; converts and quantises without PyTorch",
     needs=("onnxruntime", "onnx"),
     extra="cpu",
     capabilities=(
@@ -37,8 +61,8 @@ HOTBED = Manifest(
             action="embed",
             formats="onnx",
             devices="cpu",
-            dtypes=("float32", "int8", "uint8", "q8", "q4"),
-            profiles=("cpu", "portable"),
+            dtypes=("float32", "int8", "uint8", "q8", "w8", "q4"),
+            profiles=_PROFILES,
             priority=50,
         ),
         Capability(
@@ -46,11 +70,12 @@ HOTBED = Manifest(
             formats="safetensors",
             to="onnx",
             devices="cpu",
-            profiles=("cpu", "portable"),
+            profiles=_PROFILES,
             families=tuple(FAMILIES),
             output_version=f"builder {BUILDER_VERSION}",
             priority=50,
         ),
+        *map(_quantising, RECIPES),
     ),
 )
 
@@ -95,6 +120,24 @@ def hotbed_convert(folder: Path, target: ConvertTarget, out: Path) -> tuple[Vari
     file = f"{target.stem}.onnx"
     build_model(read_folder(folder), out / file, profile=target.profile)
     return (Variant(format="onnx", file=file, storage=target.dtype, profile=target.profile),)
+
+
+@hookimpl
+def hotbed_layers(artifact: Artifact) -> tuple[Layer, ...]:
+    """Name the graph's linear layers and large tables."""
+    from hotbed_onnx.quantising.quantise import layers_of
+
+    return layers_of(artifact)
+
+
+@hookimpl
+def hotbed_quantize(
+    artifact: Artifact, recipe: Recipe, batches: Sequence[TokenBatch], out: Path
+) -> tuple[Variant, ...]:
+    """Rewrite the graph with fewer bits."""
+    from hotbed_onnx.quantising.quantise import quantise
+
+    return quantise(artifact, recipe, batches, out)
 
 
 @hookimpl

@@ -1,0 +1,106 @@
+"""Learn the ranges of activations from texts, channel by channel.
+
+The graph itself finds least and greatest values, so that no activation has to be kept. Texts run
+without padding, in groups of one length: what stands on padding is nobody's range.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from attrs import evolve
+from numpy.typing import NDArray
+
+from hotbed.backends import Artifact, LoadOptions, TokenBatch
+from hotbed_onnx.graph import Graph
+from hotbed_onnx.model import open_model
+from hotbed_onnx.quantising.arithmetic import Range, require_finite
+from hotbed_onnx.quantising.source import Source, read_graph
+from hotbed_onnx.writing import save
+
+__all__ = ["activation_ranges"]
+
+_TOKENS = 512
+"""Tokens that run at once."""
+
+_AXES_AS_INPUT = 18
+"""The opset from which reductions take their axes as an input."""
+
+Ints = NDArray[np.int64]
+
+
+def activation_ranges(
+    source: Source, artifact: Artifact, values: Mapping[str, int], batches: Sequence[TokenBatch]
+) -> dict[str, Range]:
+    """Run the texts and give the range of each value.
+
+    Args:
+        source: The graph.
+        artifact: The same, as it is opened.
+        values: Activations, (…, channels) float32 → channels.
+        batches: The texts.
+
+    Raises:
+        ConversionError: An activation is not finite.
+    """
+    found: dict[str, Range] = {}
+    if not values:
+        return found
+    with tempfile.TemporaryDirectory(prefix="hotbed-calibration-") as place:
+        path = Path(place) / "watched.onnx"
+        graph = read_graph(source.path).graph  # a copy: what is watched is not what is written
+        outputs = _watch(graph, values)
+        save(graph, path, external=True, metadata=source.metadata)
+        opened = open_model(
+            evolve(artifact, path=path), LoadOptions(), provider="CPUExecutionProvider"
+        )
+        try:
+            for batch in _unpadded(batches):
+                feeds = opened.handle.feeds(batch)
+                results = opened.handle.session(1).session.run(outputs, feeds)
+                for name, low, high in zip(values, results[0::2], results[1::2], strict=True):
+                    require_finite(name, np.concatenate([low, high]))
+                    new = Range(low=low, high=high)
+                    found[name] = found[name].joined(new) if name in found else new
+        finally:
+            opened.handle.close()
+    return found
+
+
+def _watch(graph: Graph, values: Mapping[str, int]) -> list[str]:
+    """Add outputs: the least and the greatest value of each channel."""
+    axis = graph.constant([0], "int64")
+    names = []
+    for value, channels in values.items():
+        flat = graph.op("Reshape", value, graph.constant([-1, channels], "int64"))
+        for kind in ("ReduceMin", "ReduceMax"):
+            if graph.opset < _AXES_AS_INPUT:
+                found = graph.op(kind, flat, axes=[0], keepdims=0)
+            else:
+                found = graph.op(kind, flat, axis, keepdims=0)
+            names.append(graph.output(found, f"{value}/{kind}", "float32", (channels,)))
+    return names
+
+
+def _unpadded(batches: Sequence[TokenBatch]) -> Iterator[TokenBatch]:
+    """The same texts, each batch of one length."""
+    lengths: dict[int, list[tuple[Ints, Ints]]] = defaultdict(list)
+    for batch in batches:
+        for ids, real, counted in zip(
+            batch.input_ids, batch.attention_mask != 0, batch.pooling_mask, strict=True
+        ):
+            lengths[int(real.sum())].append((ids[real], counted[real]))
+    for length, texts in sorted(lengths.items()):
+        if not length:
+            continue
+        step = max(1, _TOKENS // length)
+        for start in range(0, len(texts), step):
+            some = texts[start : start + step]
+            ids = np.stack([text for text, _ in some])
+            ones = np.ones_like(ids)
+            counted = np.stack([mask for _, mask in some])
+            yield TokenBatch(input_ids=ids, attention_mask=ones, pooling_mask=counted)
