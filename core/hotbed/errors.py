@@ -15,7 +15,8 @@
     │   ├── NoBackendError                 no installed backend can serve the request
     │   └── DeviceError                    the device asked for is not the one that would be used
     ├── ConversionError                    a conversion did not finish; nothing was published
-    │   └── FidelityError                  it finished, and its vectors are too far off
+    │   ├── FidelityError                  it finished, and its vectors are too far off
+    │   └── BoundsError                    no way of quantising keeps the bounds
     └── ClosedError                        an embedder was used after close()
 
 A message says what was asked, what was found, and what to do.
@@ -25,6 +26,7 @@ from __future__ import annotations
 
 __all__ = [
     "BackendError",
+    "BoundsError",
     "ClosedError",
     "ConversionError",
     "CorruptFileError",
@@ -97,6 +99,10 @@ class ConversionError(HotbedError):
 
 class FidelityError(ConversionError):
     """What was written is too far from what it was made from; nothing of it was published."""
+
+
+class BoundsError(ConversionError):
+    """No way of quantising that was tried keeps the bounds; nothing of them was published."""
 
 
 class ClosedError(HotbedError):

@@ -25,7 +25,7 @@ from hotbed.backends.selection import select
 from hotbed.backends.values import Artifact, ConvertTarget, LoadOptions, Probe, ProbeRequest
 from hotbed.conversion import GraphCache, converted_artifact
 from hotbed.errors import BackendError, MissingFileError, NoBackendError, UsageError
-from hotbed.fidelity import Gate
+from hotbed.fidelity import Gate, Threshold
 from hotbed.inference.defaults import CoreDefaults
 from hotbed.inference.embedder import Embedder
 from hotbed.inference.runner import Runner
@@ -208,12 +208,19 @@ class House:
             loaded = evolve(loaded, token_budget=route.measured.token_budget)
         return Runner(engine=engine, loaded=loaded, folder=folder, tokenizer=tokenizer)
 
-    def gate(self, texts: Iterable[str] | None = None, *, accept_loss: bool = False) -> Gate:
+    def gate(
+        self,
+        texts: Iterable[str] | None = None,
+        *,
+        accept_loss: bool = False,
+        least: Threshold | None = None,
+    ) -> Gate:
         """The gate for what is converted or quantised.
 
         Args:
             texts: What is compared; None means the built-in texts.
             accept_loss: Whether to keep what falls short, with a note in its report.
+            least: What is asked for; None means what the storage decides.
         """
         given = None if texts is None else tuple(texts)
         return Gate(
@@ -221,6 +228,7 @@ class House:
             open_reference=self._open_reference,
             texts=given,
             accept_loss=accept_loss,
+            least=least,
         )
 
     def _open_reference(self, folder: ModelFolder, without: str) -> Runner | None:

@@ -47,7 +47,7 @@ class Request:
     """What is asked for.
 
     Attributes:
-        action: ``embed`` or ``convert``.
+        action: ``embed``, ``convert`` or ``quantize``.
         task: What the model is for.
         device: ``auto``, or a device: ``cpu``, ``cuda``, ``cuda:1``.
         dtype: Arithmetic; None is that of the stored weights, or wider.
@@ -55,6 +55,8 @@ class Request:
         features: Names that the capability must list.
         to: The format that a conversion is to write; ``""`` takes any.
         direct: Whether a file must be run as it is, and not converted first.
+        recipe: The recipe that a quantisation is to follow; ``""`` takes any.
+        profile: The graph profile that a quantisation is to start from; ``""`` takes any.
     """
 
     action: str = "embed"
@@ -65,6 +67,8 @@ class Request:
     features: tuple[str, ...] = ()
     to: str = ""
     direct: bool = False
+    recipe: str = ""
+    profile: str = ""
 
     @dtype.validator
     def _known(self, _: Any, value: str | None) -> None:

@@ -63,9 +63,9 @@ def routes_of(
         Route(capability=capability, variant=variant, profile=variant.profile, knows_family=reads)
         for variant in model.variants
         if variant.format in capability.formats
-        and (not variant.profile or variant.profile in capability.profiles)
+        and (not variant.profile or variant.profile in _profiles(capability, request))
     ]
-    if request.action != "embed" or request.direct:
+    if request.action == "convert" or request.direct:
         return direct
     return direct + [
         Route(
@@ -81,9 +81,13 @@ def routes_of(
         for to in capability.formats
         for variant in model.variants
         if variant.format not in capability.formats
-        for profile in capability.profiles
+        for profile in _profiles(capability, request)
         for way in converters.first(Conversion(variant.format, to, profile), reader)
     ]
+
+
+def _profiles(capability: Capability, request: Request) -> tuple[str, ...]:
+    return tuple(name for name in capability.profiles if request.profile in ("", name))
 
 
 def next_route(route: Route, converters: Converters, reader: str) -> Route | None:
@@ -165,6 +169,9 @@ def by_dtype(
     able = [route for route in routes if wanted.issubset(route.capability.features)]
     if not able:
         return [], _lacking(routes, request.features)
+    if request.action == "quantize":
+        floats = [route for route in able if _starts_from(route)]
+        return floats, "" if floats else _not_floats(able, model)
     asked, reference = request.canonical_dtype, model.variants[0].storage
     survivors = [
         route
@@ -178,11 +185,30 @@ def by_dtype(
 def placed(routes: list[Route], request: Request, model: Model) -> list[Route]:
     """What survived, once for each device that is asked for, with the arithmetic that serves."""
     asked, reference = request.canonical_dtype, model.variants[0].storage
+
+    def arithmetic(route: Route) -> str:
+        if request.action == "quantize":
+            return route.capability.dtypes[0]  # what its result will be asked for
+        return asked or _default_dtype(route, reference) or ""
+
     return [
-        evolve(route, device=device, dtype=asked or _default_dtype(route, reference) or "")
+        evolve(route, device=device, dtype=arithmetic(route))
         for route in routes
         for device in _devices(route.capability, request)
     ]
+
+
+def _starts_from(route: Route) -> bool:
+    """Whether a quantisation can start from the route's file: floats, as they were trained."""
+    storage = "float32" if route.converter else route.variant.storage
+    wanted = route.capability.storages or _FLOATS
+    return storage in wanted and route.variant.storage in _FLOATS
+
+
+def _not_floats(routes: Sequence[Route], model: Model) -> str:
+    wanted = _words(name for route in routes for name in route.capability.storages or _FLOATS)
+    stored = ", ".join(f"{v.file} ({v.storage})" for v in model.variants)
+    return f"it quantises {wanted}, and the folder holds {stored}; start from the float weights"
 
 
 def _lacking(routes: Sequence[Route], features: Sequence[str]) -> str:

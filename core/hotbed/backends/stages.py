@@ -76,14 +76,22 @@ def _out_before_routes(
         reason = f"asked for {request.action} {request.task}; it does {does}"
         return verdict_on(backend, Stage.ACTION, reason)
     if not any(_is_asked_for(capability, request) for capability in manifest.capabilities):
-        writes = ", ".join(sorted({c.to for c in manifest.capabilities if c.to}))
-        return verdict_on(backend, Stage.ACTION, f"asked to write {request.to}; it writes {writes}")
+        return verdict_on(backend, Stage.ACTION, _not_asked_for(manifest, request))
     return None
 
 
 def _is_asked_for(capability: Capability, request: Request) -> bool:
     asked = (capability.action, capability.task) == (request.action, request.task)
-    return asked and request.to in ("", capability.to)
+    writes = request.to in ("", capability.to)
+    return asked and writes and (not request.recipe or request.recipe in capability.recipes)
+
+
+def _not_asked_for(manifest: Manifest, request: Request) -> str:
+    if request.recipe:
+        names = ", ".join(name for c in manifest.capabilities for name in c.recipes)
+        return f"asked for the recipe {request.recipe}; it has {names}"
+    writes = ", ".join(sorted({c.to for c in manifest.capabilities if c.to}))
+    return f"asked to write {request.to}; it writes {writes}"
 
 
 def other_hook_api(backend: Found, manifest: Manifest) -> tuple[str, str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-import uuid
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +12,7 @@ from hotbed.backends.decision import Request
 from hotbed.backends.values import ConvertTarget
 from hotbed.cli.console import errors, megabytes, out, print_json
 from hotbed.cli.fidelity import in_words
+from hotbed.cli.folders import refuse_existing, replacing
 from hotbed.cli.parameters import (
     BackendOption,
     JsonOption,
@@ -59,7 +58,7 @@ def convert(
 ) -> None:
     """Convert a model to ONNX without PyTorch: a whole folder, ready to load."""
     started = time.perf_counter()
-    _refuse_existing(output, force)
+    refuse_existing(output, force)
     house = default_house()
     located = house.locate(model, revision=revision, local_files_only=local_files_only)
     folder = house.read(located)
@@ -74,39 +73,10 @@ def convert(
     located.fetch([variant.file, *folder.companions(variant), *folder.head_files])
     target = ConvertTarget(format=to, profile=profile, stem=_STEMS.get(profile, f"model_{profile}"))
     engine = house.engine(chosen.backend)
-    with errors.status(f"Converting {folder.name} …"), _replacing(output) as place:
+    with errors.status(f"Converting {folder.name} …"), replacing(output) as place:
         gate = house.gate(None if texts is None else read_texts(texts), accept_loss=accept_loss)
         converted = convert_into(engine, folder, target, place, gate, keep_weights=with_weights)
     _report(converted, output, chosen.backend, profile, time.perf_counter() - started, as_json)
-
-
-def _refuse_existing(output: Path, force: bool) -> None:
-    if not output.exists():
-        return
-    if not force:
-        raise UsageError(f"{output} exists; --force replaces it")
-    if not output.is_dir() or (any(output.iterdir()) and not (output / "config.json").exists()):
-        raise UsageError(f"{output} is not a model folder; --force replaces only such")
-
-
-class _replacing:  # noqa: N801 - reads as a statement where it is used
-    """Give a free path beside ``output``, and put what was made there in its place at the end."""
-
-    def __init__(self, output: Path) -> None:
-        self._output = output
-        self._place = output.with_name(f"{output.name}.{uuid.uuid4().hex[:8]}.new")
-
-    def __enter__(self) -> Path:
-        return self._place
-
-    def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        if error is not None:
-            return
-        old = self._place.with_suffix(".old")
-        if self._output.exists():
-            self._output.rename(old)
-        self._place.rename(self._output)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _report(

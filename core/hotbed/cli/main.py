@@ -18,6 +18,7 @@ from hotbed.cli import (
     embed,
     info,
     new_backend,
+    quantize,
     quickstart,
     tune,
     validate,
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.command("quickstart")(quickstart.quickstart)
 app.command("embed")(embed.embed)
 app.command("convert")(convert.convert)
+app.command("quantize")(quantize.quantize)
 app.command("validate")(validate.validate_command)
 app.command("info")(info.info)
 app.command("backends")(backends.backends)

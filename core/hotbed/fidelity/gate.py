@@ -20,7 +20,7 @@ from hotbed.fidelity.cases import Case, cases_for
 from hotbed.fidelity.compare import compare_vectors
 from hotbed.fidelity.report import CaseResult, Report
 from hotbed.fidelity.texts import TEXTS
-from hotbed.fidelity.thresholds import threshold
+from hotbed.fidelity.thresholds import Threshold, threshold
 from hotbed.inference.runner import TOKENS, Runner
 from hotbed.inference.tokenisation import Tokenizer
 from hotbed.models.folder import ModelFolder
@@ -114,12 +114,14 @@ class Gate:
         open_reference: Opens a model with a backend that conversions are compared with.
         texts: What is compared; None means the built-in texts.
         accept_loss: Whether to let through what falls short, with a note in the report.
+        least: What is asked for; None means what the storage decides.
     """
 
     open: Opener
     open_reference: OpenReference = lambda folder, converter: None
     texts: tuple[str, ...] | None = None
     accept_loss: bool = False
+    least: Threshold | None = None
 
     def check(self, folder: ModelFolder, artifact: Artifact, reference: Reference) -> Report:
         """Compare, and give the report.
@@ -150,7 +152,7 @@ class Gate:
             reference="",
             runner="",
             dtype=dtype,
-            threshold=threshold(dtype),
+            threshold=threshold(dtype) if self.least is None else self.least,
             overall=None,
             texts=f"{len(texts)} {'built in' if self.texts is None else 'given'}",
         )
@@ -164,7 +166,8 @@ class Gate:
             drop = not folder.pipeline.pooling.include_prompt
             cases = cases_for(tokenizer, texts, drop_prompt=drop)
             heads = tuple(name for name in (SPARSE, COLBERT) if name in runner.loaded.outputs)
-            blank = evolve(blank, runner=_describe(runner))
+            dependent = runner.loaded.batch_dependent
+            blank = evolve(blank, runner=_describe(runner), batch_dependent=dependent)
             result = RunnerReference(runner, artifact.path.name)
             found = _Answers.ask(result, "result", cases, heads)
         except UnsupportedModelError as error:

@@ -44,6 +44,7 @@ class Report:
         heads: Further outputs of the graph, by name. Of ``sparse`` a row is a case's weights, of
             ``colbert`` a token's vector.
         texts: ``built in`` or ``given``, and how many.
+        batch_dependent: Whether a text's vector depended on the texts beside it.
         accepted: The shortfall that the user accepted; ``""`` where there was none.
         unchecked: Why nothing could be compared; ``""`` where it was.
     """
@@ -56,6 +57,7 @@ class Report:
     cases: tuple[CaseResult, ...] = ()
     heads: dict[str, Fidelity] = field(factory=dict)
     texts: str = ""
+    batch_dependent: bool = False
     accepted: str = ""
     unchecked: str = ""
 

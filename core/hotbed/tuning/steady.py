@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from hotbed.inference.batching import pack
 from hotbed.inference.lanes import LEAST_BATCHES
 from hotbed.inference.progress import Progress
+from hotbed.inference.runner import Runner
 
-__all__ = ["Stamps", "batch_sizes", "fills_lanes", "steady_seconds"]
+__all__ = ["Stamps", "batch_sizes", "fills_lanes", "steady_seconds", "time_pass"]
 
 
 @define
@@ -42,6 +43,16 @@ def batch_sizes(counts: NDArray[np.int64], budget: int) -> list[int]:
 def fills_lanes(batches: int, lanes: int) -> bool:
     """Whether so many batches are enough to run side by side, or to be called several."""
     return batches >= LEAST_BATCHES * max(1, lanes)
+
+
+def time_pass(runner: Runner, texts: Sequence[str]) -> tuple[float, NDArray[np.float32]]:
+    """Embed texts as ``encode`` does; seconds as in the middle of a long list, and the vectors."""
+    watch = Stamps()
+    start = time.perf_counter()
+    tokens = runner.tokenize(texts, "")
+    vectors = runner.sentences(tokens, None, watch)
+    sizes = batch_sizes(tokens.counts, runner.loaded.token_budget)
+    return steady_seconds(start, watch.stamps, sizes, runner.loaded.lanes), vectors
 
 
 def steady_seconds(

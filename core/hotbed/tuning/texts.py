@@ -12,7 +12,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
-__all__ = ["QUERY", "mixed_texts", "spread_over"]
+__all__ = ["QUERY", "SENTENCES", "mixed_texts", "spread_over"]
 
 QUERY = "How do I bake bread at home without an oven?"
 """The one short text whose latency is measured."""
@@ -21,7 +21,8 @@ _SHARES = (0.0, 0.5, 0.9, 0.94, 1.0)
 _WORDS = (4.0, 43.0, 192.0, 226.0, 260.0)
 """Shares of the texts, and the words up to which they have; between them, evenly in logarithm."""
 
-_SENTENCES = """
+SENTENCES: tuple[str, ...] = tuple(
+    """
 Knead flour, water, salt and yeast, and let the dough rise in a warm corner of the kitchen.
 Jupiter has more than twice the mass of all the other planets of the solar system together.
 If the computer stays dark, hold the power button for ten seconds and try another charger.
@@ -65,17 +66,22 @@ The old lighthouse was sold to a painter who now lives there with two dogs.
 Solar panels on the roof of the library produce more than the building uses in summer.
 The recipe serves four, or two if they have been working in the garden.
 """.strip().splitlines()
+)
 
 
-def mixed_texts(count: int) -> list[str]:
+def mixed_texts(count: int, sentences: Sequence[str] = SENTENCES) -> list[str]:
     """So many texts of mixed lengths, always the same, in an order that mixes the lengths as well.
 
     >>> mixed_texts(2)
     ['Knead flour, water, salt', 'Jupiter has more than ...
+
+    Args:
+        count: How many.
+        sentences: What they are strung together from.
     """
     step = _coprime(count)
     lengths = [_words((place * step % count + 0.5) / count) for place in range(count)]
-    return [_strung(number, words) for number, words in enumerate(lengths)]
+    return [_strung(number, words, sentences) for number, words in enumerate(lengths)]
 
 
 def spread_over(texts: Sequence[str], count: int) -> list[str]:
@@ -92,11 +98,11 @@ def _words(share: float) -> int:
     return round(math.exp(low + (high - low) * (share - left) / (right - left)))
 
 
-def _strung(number: int, words: int) -> str:
+def _strung(number: int, words: int, pool: Sequence[str]) -> str:
     """Sentences one after the other, from a start and by a step that depend on the number."""
-    size = len(_SENTENCES)
+    size = len(pool)
     start, step = number % size, 1 + number // size
-    sentences = (_SENTENCES[(start + place * step) % size] for place in itertools.count())
+    sentences = (pool[(start + place * step) % size] for place in itertools.count())
     taken = itertools.chain.from_iterable(sentence.split() for sentence in sentences)
     return " ".join(itertools.islice(taken, words))
 

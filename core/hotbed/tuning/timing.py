@@ -15,7 +15,7 @@ from hotbed.backends.decision import Verdict
 from hotbed.errors import HotbedError
 from hotbed.inference.progress import Progress
 from hotbed.inference.runner import Runner
-from hotbed.tuning.steady import Stamps, batch_sizes, fills_lanes, steady_seconds
+from hotbed.tuning.steady import batch_sizes, fills_lanes, time_pass
 
 __all__ = ["COMPARED", "Contender", "Spread", "always_faster", "count_steps", "take_turns"]
 
@@ -95,12 +95,7 @@ class Contender:
 
     def time_pass(self, texts: Sequence[str], budget: int) -> None:
         """Time one pass over the texts."""
-        runner, watch = self._with(budget), Stamps()
-        start = time.perf_counter()
-        tokens = runner.tokenize(texts, "")
-        vectors = runner.sentences(tokens, None, watch)
-        sizes = batch_sizes(tokens.counts, budget)
-        seconds = steady_seconds(start, watch.stamps, sizes, runner.loaded.lanes)
+        seconds, vectors = time_pass(self._with(budget), texts)
         self.seconds.setdefault(budget, []).append(seconds)
         self.vectors[budget] = vectors[:COMPARED]
 

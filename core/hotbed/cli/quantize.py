@@ -1,0 +1,195 @@
+"""``hotbed quantize``: the fastest form of a model that keeps a promise."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hotbed.cli.console import errors, megabytes, out, plain_table, print_json
+from hotbed.cli.folders import refuse_existing, replacing
+from hotbed.cli.parameters import JsonOption, LocalOption, ModelArgument, RevisionOption
+from hotbed.cli.progress import Steps
+from hotbed.cli.texts import read_texts
+from hotbed.errors import UsageError
+from hotbed.loading import default_house
+from hotbed.quantisation import Asked, Bounds, Found, Trial, require, search
+
+__all__ = ["quantize"]
+
+_UNITS = ("", "k", "m", "g")
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmg]?)(i?)b?\s*", re.IGNORECASE)
+
+
+def quantize(
+    model: ModelArgument,
+    output: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
+    min_cosine: Annotated[
+        float | None, typer.Option(help="Lowest cosine of a text to its float32 vector.")
+    ] = None,
+    min_mean_cosine: Annotated[
+        float | None, typer.Option(help="Mean of those cosines.", show_default="0.99 if alone")
+    ] = None,
+    max_size: Annotated[
+        str | None, typer.Option(help="Size of the weights at most: 40MB, 1.5GB.")
+    ] = None,
+    min_speedup: Annotated[
+        float | None, typer.Option(help="Times as fast as float32, at least, on this machine.")
+    ] = None,
+    texts: Annotated[
+        Path | None,
+        typer.Option(
+            help="Texts like those the model will see, .txt or .jsonl.", show_default="built in"
+        ),
+    ] = None,
+    backend: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this backend; may be repeated.", show_default="all installed"),
+    ] = None,
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this recipe; may be repeated.", show_default="all"),
+    ] = None,
+    profile: Annotated[
+        str,
+        typer.Option(
+            help="Graph profile to start from: portable for browsers and other runtimes.",
+            show_default="the fastest here",
+        ),
+    ] = "",
+    allow_batch_dependent: Annotated[
+        bool,
+        typer.Option(
+            "--allow-batch-dependent", help="Let a text's vector depend on the texts beside it."
+        ),
+    ] = False,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds in which a candidate is timed.")] = 3,
+    trials: Annotated[int, typer.Option(min=0, help="Mixes that are tried at most.")] = 12,
+    seed: Annotated[int, typer.Option(help="Decides which text serves for what.")] = 0,
+    report: Annotated[
+        Path | None, typer.Option(help="Write a page with all candidates and a plot: report.html.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing folder.")] = False,
+    revision: RevisionOption = None,
+    local_files_only: LocalOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the fastest mix of int8, 8- and 4-bit weights and float32 that keeps the bounds."""
+    started = time.perf_counter()
+    bounds = _bounds(min_cosine, min_mean_cosine, max_size, min_speedup)
+    refuse_existing(output, force)
+    house = default_house()
+    asked = Asked(
+        bounds=bounds,
+        texts=None if texts is None else read_texts(texts),
+        backends=tuple(backend or ()),
+        recipes=tuple(recipe or ()),
+        profile=profile,
+        dependent=allow_batch_dependent,
+        rounds=rounds,
+        trials=trials,
+        seed=seed,
+    )
+    located = house.locate(model, revision=revision, local_files_only=local_files_only)
+    folder = house.read(located)
+    with Steps(folder.name) as watch, replacing(output) as place:
+        found = search(house, located, folder, asked, place, watch)
+    if as_json:
+        print_json(_as_dict(found, output))
+    else:
+        _show(found)
+    if report is not None:
+        from hotbed.quantisation.page import write_page
+
+        for path in write_page(found, folder.name, report):
+            errors.print(f"wrote {path}", markup=False)
+    chosen = require(found)
+    if not as_json:
+        seconds = time.perf_counter() - started
+        out.print(_in_words(chosen, output, seconds), markup=False)
+
+
+def _bounds(
+    lowest: float | None, mean: float | None, size: str | None, speedup: float | None
+) -> Bounds:
+    if lowest is None and mean is None:
+        mean = 0.99  # what the gate asks of 8-bit integers
+    return Bounds(
+        min_cosine=lowest,
+        min_mean_cosine=mean,
+        max_size=None if size is None else _bytes(size),
+        min_speedup=speedup,
+    )
+
+
+def _bytes(text: str) -> int:
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise UsageError(f"--max-size {text!r}: give a number and a unit, as 40MB or 1.5GB")
+    number, unit, binary = match.groups()
+    return int(float(number) * (1024 if binary else 1000) ** _UNITS.index(unit.lower()))
+
+
+def _show(found: Found) -> None:
+    out.print(
+        f"float32: {megabytes(found.float32_bytes)}; asked for {found.bounds}; {found.texts}",
+        markup=False,
+    )
+    table = plain_table("", "backend", "recipe", "size", "speed", "lowest", "mean", "verdict")
+    for one in found.trials:
+        table.add_row(*_row(one, chosen=one == found.chosen))
+    out.print(table)
+    for refusal in found.refusals:
+        errors.print(f"{refusal.backend}: {refusal.reason}", markup=False, style="dim")
+
+
+def _row(one: Trial, *, chosen: bool) -> list[str]:
+    mark = "→" if chosen else "*" if one.leads else ""
+    verdict = "chosen" if chosen else f"misses: {one.missed}" if one.missed else "keeps all"
+    if one.fidelity is None or one.speedup is None:
+        return [mark, one.mix.backend, str(one.mix), "", "", "", "", f"failed: {one.missed}"]
+    speed = one.speedup
+    return [
+        mark,
+        one.mix.backend,
+        str(one.mix),
+        megabytes(one.nbytes),
+        f"{speed.median:.2f} × [{speed.least:.2f}..{speed.most:.2f}]",
+        f"{one.fidelity.lowest:.4f}",
+        f"{one.fidelity.mean:.4f}",
+        verdict,
+    ]
+
+
+def _in_words(chosen: Trial, output: Path, seconds: float) -> str:
+    held = chosen.held_out
+    promise = ""
+    if held is not None:
+        promise = (
+            f"on {held.texts} held-out texts: lowest cosine {held.lowest:.4f}, mean {held.mean:.4f}"
+        )
+    stable = "depends on its neighbours" if chosen.batch_dependent else "does not depend on others"
+    return (
+        f"* nothing tried is better in everything\n{promise}; a text's vector {stable}\n"
+        f"{output} written in {seconds:.0f} s; load it with hotbed.load({str(output)!r})"
+    )
+
+
+def _as_dict(found: Found, output: Path) -> dict[str, object]:
+    import attrs
+
+    return {
+        "folder": str(output) if found.chosen else None,
+        "bounds": attrs.asdict(found.bounds),
+        "texts": found.texts,
+        "machine": str(found.machine),
+        "float32_bytes": found.float32_bytes,
+        "chosen": found.chosen.as_dict() if found.chosen else None,
+        "trials": [one.as_dict() for one in found.trials],
+        "sensitivities": [attrs.asdict(one) for one in found.sensitivities],
+        "refusals": [attrs.asdict(one) for one in found.refusals],
+        "seconds": round(found.seconds, 1),
+    }

@@ -1,0 +1,9 @@
+"""Quantise to a promise: the fastest way that keeps bounds on fidelity, size and speed."""
+
+from __future__ import annotations
+
+from hotbed.quantisation.bounds import Bounds
+from hotbed.quantisation.mixes import Mix, Trial
+from hotbed.quantisation.search import Asked, Found, Watch, require, search
+
+__all__ = ["Asked", "Bounds", "Found", "Mix", "Trial", "Watch", "require", "search"]
