@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hotbed.backends import Artifact, Loaded, LoadOptions, TokenBatch, cpu_quota
 from hotbed.errors import ClosedError, UnsupportedModelError
+from hotbed_onnx.integers import here, warn_of_overflow
 from hotbed_onnx.session import OpenSession, open_session
 
 __all__ = ["Handle", "open_model", "run"]
@@ -84,6 +85,7 @@ def open_model(artifact: Artifact, options: LoadOptions, *, provider: str) -> Lo
     """
     threads = options.threads or cpu_quota()
     opened = open_session(artifact.path, provider=provider, threads=threads)
+    warn_of_overflow(artifact, opened.metadata.get("hotbed.weight_bits", ""), here())
     handle = Handle(
         alone=opened,
         open_lane=lambda: open_session(artifact.path, provider=provider, threads=1),

@@ -20,11 +20,13 @@ from hotbed.cli.parameters import (
     ModelArgument,
     RevisionOption,
 )
+from hotbed.cli.progress import Steps
 from hotbed.cli.texts import read_texts
 from hotbed.conversion import Converted, convert_into
 from hotbed.errors import NoBackendError, UsageError
 from hotbed.loading import default_house
 from hotbed.models.layout import is_metadata
+from hotbed.quantisation import Quantised, quantize_plainly
 
 __all__ = ["convert"]
 
@@ -40,6 +42,13 @@ def convert(
     to: Annotated[
         str, typer.Option(help="The format; safetensors makes one out of a .bin, with PyTorch.")
     ] = "onnx",
+    quantize: Annotated[
+        str | None,
+        typer.Option(
+            help="Write 8-bit integers (int8), 8- or 4-bit weights (w8, q4) or fp16 instead.",
+            show_default="float32",
+        ),
+    ] = None,
     texts: Annotated[
         Path | None,
         typer.Option(help="Texts to check the result on, one a line.", show_default="built in"),
@@ -62,6 +71,25 @@ def convert(
     house = default_house()
     located = house.locate(model, revision=revision, local_files_only=local_files_only)
     folder = house.read(located)
+    if quantize is not None:
+        if with_weights or to != "onnx":
+            raise UsageError("--quantize writes one file; leave --with-weights and --to out")
+        with Steps(folder.name) as watch, replacing(output) as place:
+            done = quantize_plainly(
+                house,
+                located,
+                folder,
+                quantize,
+                place,
+                watch,
+                texts=None if texts is None else read_texts(texts),
+                backend=backend,
+                profile=profile,
+                accept_loss=accept_loss,
+            )
+        seconds = time.perf_counter() - started
+        _report(done.converted, output, done.backend, profile, seconds, as_json, done)
+        return
     decision = house.decide(Request(action="convert", backend=backend, to=to), folder)
     chosen = decision.chosen
     if chosen is None or chosen.route is None:
@@ -86,6 +114,7 @@ def _report(
     profile: str,
     seconds: float,
     as_json: bool,
+    quantised: Quantised | None = None,
 ) -> None:
     sizes = {
         file.relative_to(output).as_posix(): file.stat().st_size
@@ -101,6 +130,7 @@ def _report(
                 "files": sizes,
                 "reports": [report.as_dict() for report in converted.reports],
                 "seconds": round(seconds, 3),
+                **_searched(quantised),
             }
         )
         return
@@ -108,10 +138,24 @@ def _report(
         out.print(f"{output / name}  {megabytes(size)}", markup=False)
     for report in converted.reports:
         out.print(in_words(report), markup=False)
+    if quantised is not None and quantised.found is not None and quantised.found.chosen:
+        out.print(
+            f"the plain recipe was refused, so layers were searched for that stay float32: "
+            f"{quantised.found.chosen.mix}, {len(quantised.found.trials)} tried",
+            markup=False,
+        )
     profiles = " and ".join(sorted({v.profile for v in converted.variants if v.profile}))
     named = f" to the profile {profiles}" if profiles else ""
+    done = "converted" if quantised is None else "quantised"
     out.print(
-        f"converted by {backend}{named} in {seconds:.1f} s; "
-        f"load it with hotbed.load({str(output)!r})",
+        f"{done} by {backend}{named} in {seconds:.1f} s; load it with hotbed.load({str(output)!r})",
         markup=False,
     )
+
+
+def _searched(quantised: Quantised | None) -> dict[str, object]:
+    """What a search found, for JSON; nothing where none was needed."""
+    if quantised is None or quantised.found is None:
+        return {}
+    trials = [one.as_dict() for one in quantised.found.trials]
+    return {"refused": quantised.refused, "trials": trials}

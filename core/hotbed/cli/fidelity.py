@@ -19,4 +19,6 @@ def in_words(report: Report) -> str:
     )
     for name, head in report.heads.items():
         line += f"; {name}: lowest cosine {head.lowest:.6f}, max abs {head.max_abs:.1e}"
+    if report.batch_dependent:
+        line += "; a text's vector depends on the texts beside it"
     return line + (f"; accepted: {report.accepted}" if report.accepted else "")

@@ -8,6 +8,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from hotbed.backends.cpu import cpu_quota
+from hotbed.backends.processor import first_processor, instruction_sets
 
 __all__ = ["Machine", "this_machine"]
 
@@ -62,32 +63,16 @@ def this_machine(
         cpuinfo: Where Linux describes its processors.
         gpus: Where NVIDIA's driver describes its own.
     """
-    first = _first_processor(cpuinfo)
+    first = first_processor(cpuinfo)
     name = first.get("model name") or ("" if first else platform.processor())
     numbers = [f"{key} {first[key]}" for key in _NUMBERS if key in first]
-    flags = (first.get("flags") or first.get("Features") or "").split()
     return Machine(
         cpu=", ".join(filter(None, (name, *numbers))) or platform.machine(),
-        features=sorted(_TELLING.intersection(flags)),
+        features=sorted(_TELLING & instruction_sets(first)),
         cpus=threads or cpu_quota(),
         system=f"{platform.system()} {platform.machine()}",
         gpus=sorted(filter(None, map(_gpu, gpus.glob("*/information")))),
     )
-
-
-def _first_processor(path: Path) -> dict[str, str]:
-    """The first block of a cpuinfo file. The rest is not read: it may be hundreds of blocks."""
-    block: dict[str, str] = {}
-    try:
-        with path.open(encoding="utf-8") as file:
-            for line in file:
-                if not line.strip() and block:
-                    break
-                key, _, value = line.partition(":")
-                block[key.strip()] = value.strip()
-    except OSError:
-        return {}
-    return block
 
 
 def _gpu(path: Path) -> str:

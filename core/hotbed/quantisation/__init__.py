@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from hotbed.quantisation.bounds import Bounds
 from hotbed.quantisation.mixes import Mix, Trial
+from hotbed.quantisation.plain import Quantised, quantize_plainly
 from hotbed.quantisation.search import Asked, Found, Watch, require, search
 
-__all__ = ["Asked", "Bounds", "Found", "Mix", "Trial", "Watch", "require", "search"]
+__all__ = [
+    "Asked",
+    "Bounds",
+    "Found",
+    "Mix",
+    "Quantised",
+    "Trial",
+    "Watch",
+    "quantize_plainly",
+    "require",
+    "search",
+]

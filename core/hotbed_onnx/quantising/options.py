@@ -9,6 +9,7 @@ from attrs import field, frozen
 
 from hotbed.backends import Recipe
 from hotbed.errors import UsageError
+from hotbed_onnx.integers import here, without_vnni
 from hotbed_onnx.quantising.recipes import BY_NAME, FLOAT32
 
 __all__ = ["Options", "read_options"]
@@ -28,6 +29,7 @@ class Options:
         layers: Layer → another recipe that mixes, or ``float32``.
         smoothing: How much of the activations' range moves into the weights, 0 to 1; 0: none.
         weight_bits: Of integers: 8, or 7 for x86 CPUs without VNNI, whose sums would overflow.
+            What this machine needs, unless it is said.
         accuracy_level: Of MatMulNBits; 0 leaves it to the runtime.
     """
 
@@ -53,7 +55,7 @@ def read_options(recipe: Recipe, profile: str) -> Options:
     smoothing = _number(given, "smoothing", _SMOOTHING)
     if not 0 <= smoothing <= 1:
         problems.append(f"smoothing={given['smoothing']!r} is not between 0 and 1")
-    bits = given.get("weight_bits", 8)
+    bits = given.get("weight_bits", 7 if without_vnni(here()) else 8)
     if bits not in (7, 8):
         problems.append(f"weight_bits={bits!r} is not 7 or 8")
     level = given.get("accuracy_level", _FAST_BLOCKS if profile == "cpu" else 0)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hotbed.backends import Artifact, Layer, Recipe, TokenBatch, Variant
 from hotbed.errors import UsageError
+from hotbed_onnx.integers import INTEGERS
 from hotbed_onnx.quantising.calibrating import activation_ranges
 from hotbed_onnx.quantising.layers import Part, find_parts, refuse_quantised
 from hotbed_onnx.quantising.options import Options, read_options
@@ -55,8 +56,8 @@ def quantise(
     profile = artifact.variant.profile
     file = f"{recipe.stem or file_stem(way, profile)}.onnx"
     facts = {"hotbed.recipe": recipe.name, "hotbed.batch_dependent": "yes" if dependent else "no"}
-    if way.weights == 8 and options.weight_bits == 8:
-        facts["hotbed.weight_bits"] = "8"
+    if way.dtype in INTEGERS:
+        facts["hotbed.weight_bits"] = str(options.weight_bits)
     save(
         graph,
         out / file,

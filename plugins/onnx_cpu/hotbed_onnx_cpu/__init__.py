@@ -88,9 +88,14 @@ def hotbed_probe(request: ProbeRequest) -> Probe:
     """
     if request.action == "convert":
         return probe_needs(evolve(HOTBED, needs=("onnx", "ml_dtypes"), extra="convert"))
+    from hotbed_onnx.integers import INTEGERS, here, without_vnni
     from hotbed_onnx.wheels import probe_runtime
 
-    return probe_runtime(HOTBED, "CPUExecutionProvider")
+    answer = probe_runtime(HOTBED, "CPUExecutionProvider")
+    if request.dtype in INTEGERS and without_vnni(here()):
+        slow = "this CPU has no VNNI, so 8-bit integers are slower here than w8"
+        return evolve(answer, reason=f"{answer.reason}; {slow}")
+    return answer
 
 
 @hookimpl

@@ -1,0 +1,159 @@
+"""One recipe on the whole model; where that loses too much, the search for what to leave out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from hotbed.backends.decision import Decision, Request
+from hotbed.backends.manifest import dtype_name
+from hotbed.backends.values import Recipe
+from hotbed.conversion import Converted, quantize_into
+from hotbed.errors import FidelityError, NoBackendError, UsageError
+from hotbed.fidelity import Threshold, threshold
+from hotbed.loading import House
+from hotbed.models.folder import ModelFolder
+from hotbed.quantisation.bounds import Bounds
+from hotbed.quantisation.search import Asked, Found, Watch, require, search
+from hotbed.quantisation.sources import LAYERS
+from hotbed.quantisation.texts import LEAST, divide
+from hotbed.sources import Located
+
+__all__ = ["Quantised", "quantize_plainly"]
+
+_log = logging.getLogger("hotbed.quantisation")
+
+
+@frozen(kw_only=True)
+class Quantised:
+    """What was written.
+
+    Attributes:
+        converted: The folder.
+        backend: Who wrote it.
+        found: The search, where the plain recipe lost too much.
+        refused: What the gate said of the plain recipe then.
+    """
+
+    converted: Converted
+    backend: str
+    found: Found | None = None
+    refused: str = ""
+
+
+def quantize_plainly(
+    house: House,
+    located: Located,
+    folder: ModelFolder,
+    wanted: str,
+    out: Path,
+    watch: Watch,
+    *,
+    texts: Sequence[str] | None = None,
+    backend: str | None = None,
+    profile: str = "",
+    accept_loss: bool = False,
+) -> Quantised:
+    """Quantise by the plain recipe of a dtype.
+
+    Args:
+        house: Settings and catalogs.
+        located: Where the model lies.
+        folder: The model.
+        wanted: A dtype, as ``int8``, or a recipe's name, as ``static_int8``.
+        out: The folder to make.
+        watch: Is told how far a search is.
+        texts: Texts like those that the model will see. A few only check the result; of many, a
+            third serves to learn the ranges of activations.
+        backend: The one backend to use.
+        profile: The graph profile to start from.
+        accept_loss: Whether to keep what falls short.
+
+    Raises:
+        NoBackendError: Nothing installed does that with the model.
+        BoundsError: The search found nothing either.
+    """
+    decision, recipe = _choose(house, folder, wanted, backend, profile)
+    chosen = decision.chosen
+    assert chosen is not None
+    assert chosen.route is not None
+    many = texts is not None and len(set(texts)) >= LEAST
+    parts = divide(texts if many else None)
+    checks = (*parts.search, *parts.held_out) if many else texts
+    artifact = house.artifact(chosen.route, located, folder)
+    engine = house.engine(chosen.backend)
+    gate = house.gate(checks, accept_loss=accept_loss)
+    watch.step(f"{chosen.backend}: {recipe}")
+    try:
+        converted = quantize_into(
+            engine, artifact, folder, Recipe(name=recipe), parts.calibration, out, gate
+        )
+    except FidelityError as error:
+        if LAYERS not in chosen.route.capability.features:
+            raise
+        refused = str(error)
+    else:
+        return Quantised(converted=converted, backend=chosen.backend)
+    _log.warning("%s\nSearching for layers to leave in float32 …", refused)
+    asked = Asked(
+        bounds=_bounds(threshold(chosen.route.dtype)),
+        texts=texts if many else None,
+        backends=(chosen.backend,),
+        recipes=(recipe,),
+        profile=profile,
+        dependent=True,  # the recipe was named
+    )
+    found = search(house, located, folder, asked, out, watch)
+    require(found)
+    assert found.converted is not None
+    return Quantised(
+        converted=found.converted, backend=chosen.backend, found=found, refused=refused
+    )
+
+
+def _choose(
+    house: House, folder: ModelFolder, wanted: str, backend: str | None, profile: str
+) -> tuple[Decision, str]:
+    """Who does it, and the recipe's name."""
+    decision = None
+    recipes = _recipes(house, wanted, backend)
+    request = Request(action="quantize", backend=backend, profile=profile)
+    for recipe in recipes:
+        decision = house.decide(evolve(request, recipe=recipe), folder)
+        if decision.chosen is not None:
+            return decision, recipe
+    if decision is None:
+        decision = house.decide(request, folder)
+    raise NoBackendError(f"nothing here quantises {folder.name} to {wanted}:\n{decision.explain()}")
+
+
+def _recipes(house: House, wanted: str, backend: str | None) -> list[str]:
+    """Recipes of that name, or else those whose result is asked for by that dtype."""
+    able = [
+        (name, capability)
+        for found in house.backends.found()
+        if found.usable and found.manifest and backend in (None, found.name)
+        for capability in found.manifest.capabilities
+        if capability.action == "quantize"
+        for name in capability.recipes
+    ]
+    try:
+        dtype = dtype_name(wanted)
+    except KeyError:
+        dtype = wanted
+    named = [name for name, _ in able if name in (wanted, dtype)]
+    served = [name for name, capability in able if dtype in capability.dtypes[:1]]
+    if not named and not served and able:
+        offered = ", ".join(dict.fromkeys(f"{name} ({c.dtypes[0]})" for name, c in able))
+        raise UsageError(f"--quantize {wanted}: nothing installed does that; there is {offered}")
+    return list(dict.fromkeys(named or served))
+
+
+def _bounds(least: Threshold) -> Bounds:
+    return Bounds(
+        min_cosine=least.lowest if least.lowest > -1 else None,
+        min_mean_cosine=least.mean if least.mean > -1 else None,
+    )
