@@ -1,7 +1,7 @@
 """What this machine's CPU makes of 8-bit integers.
 
 ONNX Runtime multiplies unsigned by signed bytes. With VNNI the products are added in 32 bits.
-Without it, x86 adds two of them in 16 bits, where full 8-bit weights may overflow: it is slower, and
+Without it, x86 adds two of them in 16 bits, where 8-bit weights may overflow: it is slower, and
 the vectors are others (microsoft/onnxruntime, "Quantize ONNX models", on VPMADDUBSW).
 """
 
