@@ -6,7 +6,6 @@ weights were rounded by hand; for all, the float32 graph that a file was made fr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +36,13 @@ from hotbed.testing.tiny import bert_config, bert_tensors
 from hotbed.testing.tiny_families import build_family
 from hotbed_onnx.integers import warn_of_overflow, without_vnni
 from hotbed_onnx.quantising.recipes import RECIPES, Way, file_stem
+from tests.onnx.quantisable import VOCABULARY, large_table
 from tests.onnx.reference import build
 
 Floats = NDArray[np.float32]
 MIXING = [way for way in RECIPES if way.mixes]
 MEAN = {"static_int8": 0.98, "dynamic_int8": 0.98, "weights_8bit": 0.99, "weights_4bit": 0.8}
 FAMILIES = ("bert", "xlm-roberta", "modernbert")
-VOCABULARY = 8200
-"""Rows that make a table of 32 columns large enough to be rounded."""
 
 
 @pytest.fixture
@@ -58,13 +56,6 @@ def family(path: Path, name: str) -> Path:
     if name == "bert":
         return large_table(path)
     return build_family(path, name, seed=3)
-
-
-def large_table(path: Path, **changes: Any) -> Path:
-    """A tiny BERT with many rows of word embeddings; ``changes`` replace tensors."""
-    config = {"vocab_size": VOCABULARY, "hidden_size": 32, "intermediate_size": 48}
-    tensors = bert_tensors(bert_config(**config)) | changes
-    return build_tiny(path, config=config, tensors=tensors)
 
 
 def artifact_of(folder: Path, profile: str) -> Artifact:
@@ -236,7 +227,8 @@ def test_smoothing_helps_where_channels_differ(tmp_path: Path, engine: Engine) -
     """With a channel a hundred times larger than the others, smoothed integers lose far less."""
     scale = np.ones(32, np.float32)
     scale[5] = 100
-    folder = large_table(tmp_path / "m", **{"embeddings.LayerNorm.weight": scale})
+    name = "encoder.layer.0.attention.output.LayerNorm.weight"
+    folder = large_table(tmp_path / "m", **{name: scale})
     source = artifact_of(folder, "portable")
     wanted = vectors(engine, source)
 
@@ -245,7 +237,7 @@ def test_smoothing_helps_where_channels_differ(tmp_path: Path, engine: Engine) -
         made = written(engine, source, tmp_path / str(strength), recipe)
         return 1 - compare_vectors(wanted, vectors(engine, made)).mean
 
-    assert loss(0.7) < 0.5 * loss(0)
+    assert loss(0.5) < 0.5 * loss(0)
 
 
 def test_calibration_sees_no_padding(tmp_path: Path, engine: Engine) -> None:
@@ -266,22 +258,27 @@ def test_calibration_sees_no_padding(tmp_path: Path, engine: Engine) -> None:
     np.testing.assert_allclose(found[0], found[1], atol=2e-3)
 
 
-Change = Callable[[dict[str, Any]], Mapping[str, Any]]
+def poison(path: Path, tensor: str) -> None:
+    """Write NaN into a tensor of a file that keeps its weights beside it."""
+    import onnx
+
+    model = onnx.load(path, load_external_data=False)
+    (proto,) = (item for item in model.graph.initializer if item.name == tensor)
+    where = {item.key: item.value for item in proto.external_data}
+    with path.with_name(where["location"]).open("r+b") as file:
+        file.seek(int(where["offset"]) + 20)
+        file.write(np.float32(np.nan).tobytes())
 
 
 @pytest.mark.parametrize("recipe", [way.recipe for way in RECIPES])
-@pytest.mark.parametrize(
-    "name", ["embeddings.word_embeddings.weight", "encoder.layer.1.output.dense.weight"]
-)
+@pytest.mark.parametrize("name", ["embeddings.word", "encoder.layer.1.output.dense.kernel"])
 def test_a_weight_that_is_no_number_is_named(
     tmp_path: Path, engine: Engine, name: str, recipe: str
 ) -> None:
     """NaN in a table or a layer stops the work, and the error names the tensor."""
-    plain = bert_tensors(bert_config(vocab_size=VOCABULARY))[name].copy()
-    plain[1, 2] = np.nan
-    source = artifact_of(large_table(tmp_path / "m", **{name: plain}), "portable")
-    graph_name = {"e": "embeddings.word"}.get(name[:2][0], "") if name.startswith("emb") else ""
-    with pytest.raises(ConversionError, match=graph_name or r"encoder\.layer\.1\.output"):
+    source = artifact_of(large_table(tmp_path / "m"), "cpu")
+    poison(source.path, name)
+    with pytest.raises(ConversionError, match=name):
         written(engine, source, tmp_path / "out", Recipe(name=recipe))
 
 
@@ -366,9 +363,8 @@ def test_files_that_cannot_be_read(tmp_path: Path, engine: Engine) -> None:
 @pytest.mark.parametrize("profile", ["portable", "cpu"])
 def test_the_layout_reads_what_the_recipes_write(way: Way, profile: str) -> None:
     """A file's name tells its storage and profile to whoever reads the folder."""
-    storage, shaped, note = onnx_storage(file_stem(way, profile))
+    storage, shaped, _ = onnx_storage(file_stem(way, profile))
     assert (storage, shaped) == (way.dtype, profile)
-    assert note
     assert hotbed.backends.manifest.dtype_name(way.dtype) == way.dtype
 
 

@@ -60,6 +60,9 @@ def quantize(
             show_default="the fastest here",
         ),
     ] = "",
+    smallest: Annotated[
+        bool, typer.Option("--smallest", help="Look for the smallest, and not the fastest.")
+    ] = False,
     allow_batch_dependent: Annotated[
         bool,
         typer.Option(
@@ -88,6 +91,7 @@ def quantize(
         backends=tuple(backend or ()),
         recipes=tuple(recipe or ()),
         profile=profile,
+        smallest=smallest,
         dependent=allow_batch_dependent,
         rounds=rounds,
         trials=trials,

@@ -104,7 +104,8 @@ def quantize_plainly(
         backends=(chosen.backend,),
         recipes=(recipe,),
         profile=profile,
-        dependent=True,  # the recipe was named
+        smallest=True,  # who names a dtype wants it, faster or not
+        dependent=True,
     )
     found = search(house, located, folder, asked, out, watch)
     require(found)

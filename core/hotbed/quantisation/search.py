@@ -72,6 +72,7 @@ class Asked:
         backends: Only these; none means all that are installed.
         recipes: Only these; none means all.
         profile: The graph profile to start from; ``""`` leaves it to each backend.
+        smallest: Whether the smallest is looked for, and not the fastest.
         dependent: Whether a text's vector may depend on the texts beside it.
         rounds: Rounds in which each candidate is timed.
         trials: Mixes that are written and timed at most, besides the recipes themselves.
@@ -83,6 +84,7 @@ class Asked:
     backends: tuple[str, ...] = ()
     recipes: tuple[str, ...] = ()
     profile: str = ""
+    smallest: bool = False
     dependent: bool = False
     rounds: int = 3
     trials: int = 12
@@ -198,14 +200,15 @@ class _Hunt:
 
     def mix(self, source: Source) -> None:
         """Try mixes of one backend's recipes."""
-        size = self.asked.bounds.max_size is not None
-        recipes = worth_mixing(source, self.trials, size=size, dependent=self.asked.dependent)
+        asked = self.asked
+        size = asked.smallest or asked.bounds.max_size is not None
+        recipes = worth_mixing(source, self.trials, size=size, dependent=asked.dependent)
         if not recipes or not source.layers:
             return
         units = self._measured(source, recipes)
-        for price in _BYTE_PRICES[: None if size else 1]:
+        for price in _BYTE_PRICES[-1:] if asked.smallest else _BYTE_PRICES:
             ladder = self._ladder(units, price)
-            if not size or self._small_enough(ladder):
+            if self._small_enough(ladder):
                 break
         _Border(self, source, units, ladder).find()
 
@@ -253,8 +256,8 @@ class _Hunt:
         return lambda losses: float(losses[worst].mean())
 
     def _small_enough(self, ladder: Sequence[Plan]) -> bool:
-        most = self.asked.bounds.max_size or 0
-        return any(plan.nbytes <= most for plan in ladder)
+        most = self.asked.bounds.max_size
+        return most is None or any(plan.nbytes <= most for plan in ladder)
 
 
 @define(eq=False)
@@ -330,7 +333,10 @@ def _publish(
     gate = bench.house.gate(texts.held_out, least=bounds.threshold)
     by_name = {source.backend: source for source in sources}
     trials = list(hunt.trials)
-    keeping = sorted((one for one in trials if not one.missed), key=_order)
+    keeping = sorted(
+        (one for one in trials if not one.missed),
+        key=_smallest if hunt.asked.smallest else _fastest,
+    )
     for one in keeping:
         hunt.watch.step(f"{one.mix.backend}: {one.mix}, on held-out texts")
         source = by_name[one.mix.backend]
@@ -353,10 +359,16 @@ def _publish(
     return trials, None, None
 
 
-def _order(one: Trial) -> tuple[float, int, float]:
+def _fastest(one: Trial) -> tuple[float, ...]:
     """The fastest first, in steps of a twentieth; within a step the smallest, then the nearest."""
     assert one.fidelity is not None
     return -round(_speed(one) * 20), one.nbytes, -one.fidelity.mean
+
+
+def _smallest(one: Trial) -> tuple[float, ...]:
+    """The smallest first, then the nearest."""
+    assert one.fidelity is not None
+    return one.nbytes, -one.fidelity.mean
 
 
 def require(found: Found) -> Trial:

@@ -31,6 +31,7 @@ _AXES_AS_INPUT = 18
 """The opset from which reductions take their axes as an input."""
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
 
 
 def activation_ranges(
@@ -63,12 +64,23 @@ def activation_ranges(
                 feeds = opened.handle.feeds(batch)
                 results = opened.handle.session(1).session.run(outputs, feeds)
                 for name, low, high in zip(values, results[0::2], results[1::2], strict=True):
-                    require_finite(name, np.concatenate([low, high]))
+                    _require_finite(graph, name, np.concatenate([low, high]))
                     new = Range(low=low, high=high)
                     found[name] = found[name].joined(new) if name in found else new
         finally:
             opened.handle.close()
     return found
+
+
+def _require_finite(graph: Graph, name: str, extremes: Floats) -> None:
+    """Name the weight that is not finite where there is one, or else the activation."""
+    if np.isfinite(extremes).all():
+        return
+    for tensor in graph.tensors.values():
+        if np.issubdtype(tensor.dtype, np.floating):
+            for block in tensor.blocks():
+                require_finite(tensor.name, block)
+    require_finite(f"{name}, an activation,", extremes)
 
 
 def _watch(graph: Graph, values: Mapping[str, int]) -> list[str]:
