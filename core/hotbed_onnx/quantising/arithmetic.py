@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from hotbed.errors import ConversionError
 
 __all__ = [
+    "LARGEST",
     "Range",
     "affine",
     "blocks",
     "columns",
+    "halves",
     "pack_nibbles",
     "require_finite",
     "rows",
@@ -26,6 +28,9 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float32]
+
+LARGEST = 65504.0
+"""The largest number of float16."""
 
 _LEAST = 1e-5
 """Below this, a channel counts as this: a dead channel would be smoothed without end."""
@@ -64,6 +69,31 @@ def require_finite(name: str, values: NDArray[Any]) -> None:
             f"the tensor {name} holds NaN or infinity in {count:,} of {np.size(values):,} places; "
             f"such a model gives no vectors, and nothing was written"
         )
+
+
+def halves(name: str, values: NDArray[Any], hidden: float = 0) -> NDArray[np.float16]:
+    """Round to float16.
+
+    Args:
+        name: The tensor's name.
+        values: Its numbers, float32.
+        hidden: What a mask's lowest numbers become; 0 where there is no mask, and none is let be.
+
+    Raises:
+        ConversionError: They do not fit.
+    """
+    lowest, highest = values.min(initial=0), values.max(initial=0)
+    if lowest >= -LARGEST and highest <= LARGEST:  # not so of NaN
+        return values.astype(np.float16)
+    beyond = np.abs(values) > LARGEST
+    is_mask = values.size == 1 or (highest <= 0 and not values[~beyond].any())
+    if hidden and is_mask and not np.isnan(values).any():
+        return np.clip(values, -hidden, hidden).astype(np.float16)
+    require_finite(name, values)
+    raise ConversionError(
+        f"the tensor {name} holds {values[beyond].flat[0]:,.8g}, and float16 ends at 65,504; such "
+        f"a model stays in float32, or takes a recipe of whole numbers; nothing was written"
+    )
 
 
 def columns(weight: Floats, *, bits: int = 8) -> tuple[NDArray[np.int8], Floats]:
