@@ -186,8 +186,8 @@ def test_smoothing_changes_no_product() -> None:
 
 def test_ranges_are_joined() -> None:
     """Two ranges together cover both."""
-    a = Range(low=np.float32([-1, 0]), high=np.float32([0, 2]))
-    b = Range(low=np.float32([0, -3]), high=np.float32([1, 1]))
+    floats = (np.array(values, np.float32) for values in ([-1, 0], [0, 2], [0, -3], [1, 1]))
+    a, b = Range(low=next(floats), high=next(floats)), Range(low=next(floats), high=next(floats))
     joined = a.joined(b)
     assert joined.low.tolist() == [-1, -3]
     assert joined.high.tolist() == [1, 2]

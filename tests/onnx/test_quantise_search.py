@@ -144,6 +144,8 @@ def test_what_does_well_on_chosen_texts_only_is_not_published(house: House, tmp_
         assert first.fidelity is not None
         if first.held_out.mean < first.fidelity.mean:  # here the held-out texts are the harder
             break
+    assert first.held_out is not None
+    assert first.fidelity is not None
     bounds = Bounds(min_mean_cosine=(first.held_out.mean + first.fidelity.mean) / 2)
     second = find(house, model, tmp_path / "b", bounds, **only)
     assert second.chosen is None

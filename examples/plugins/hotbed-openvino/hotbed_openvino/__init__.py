@@ -14,6 +14,7 @@ from hotbed.backends import (
     Artifact,
     Capability,
     FileFormat,
+    Layer,
     Loaded,
     LoadOptions,
     Manifest,
@@ -57,7 +58,11 @@ HOTBED = Manifest(
             formats="onnx",
             to="openvino",
             dtypes="int8",
-            recipes=("static_int8", "int8_weights"),
+            recipes="static_int8",
+            features=("layers", "texts"),
+        ),
+        Capability(
+            action="quantize", formats="onnx", to="openvino", dtypes="int8", recipes="int8_weights"
         ),
     ),
 )
@@ -158,6 +163,17 @@ def hotbed_embed(
     request.infer(feeds(handle.inputs, batch), share_outputs=True)
     found = {name: request.get_tensor(handle.outputs[name]).data for name in outputs}
     return {name: np.array(value, dtype=np.float32) for name, value in found.items()}
+
+
+@hookimpl
+def hotbed_layers(artifact: Artifact) -> tuple[Layer, ...]:
+    """Name the products by fixed weights, so that single ones can be left out."""
+    import openvino
+
+    from hotbed_openvino.quantising import linear_layers
+
+    model = read(openvino.Core(), artifact)
+    return tuple(layer for layer, _ in linear_layers(model))
 
 
 @hookimpl

@@ -6,17 +6,17 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hotbed.backends import Artifact, Recipe, TokenBatch, Variant
-from hotbed.errors import BackendError, ConversionError, UsageError
+from hotbed.backends import Artifact, Layer, Recipe, TokenBatch, Variant
+from hotbed.errors import BackendError, ConversionError, HotbedError, UsageError
 from hotbed_openvino.graphs import feeds, graph_inputs, read
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["quantise"]
+__all__ = ["linear_layers", "quantise"]
 
 _STEMS = {
     "static_int8": "openvino_model_qint8_quantized",
@@ -38,12 +38,11 @@ def quantise(
     """Write ``.xml`` and ``.bin``.
 
     Raises:
-        UsageError: The recipe has options, or wants texts and there are none.
+        UsageError: The recipe has other options, or wants texts and there are none.
         BackendError: NNCF is not installed.
         ConversionError: NNCF could not do it.
     """
-    if recipe.options:
-        raise UsageError(f"{recipe.name} takes no options, and was given {dict(recipe.options)}")
+    left_out = _left_out(recipe)
     if recipe.name == "static_int8" and not batches:
         raise UsageError("static_int8 learns the ranges of activations from texts; give some")
     import openvino
@@ -55,7 +54,9 @@ def quantise(
             if recipe.name == "int8_weights":
                 model = nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_ASYM)
             else:
-                model = _calibrated(nncf, model, inputs, batches)
+                model = _calibrated(nncf, model, inputs, batches, left_out)
+        except HotbedError:
+            raise
         except Exception as error:  # NNCF's have no base class of their own
             raise ConversionError(f"{artifact.path} was not quantised by NNCF: {error}") from error
     file = f"{recipe.stem or _STEMS[recipe.name]}.xml"
@@ -84,9 +85,13 @@ def _quiet_nncf() -> Iterator[Any]:
 
 
 def _calibrated(
-    nncf: Any, model: Any, inputs: dict[str, Any], batches: Sequence[TokenBatch]
+    nncf: Any,
+    model: Any,
+    inputs: dict[str, Any],
+    batches: Sequence[TokenBatch],
+    left_out: set[str],
 ) -> Any:
-    """Linear layers in integers, and nothing else.
+    """Linear layers in integers, less those left out, and nothing else.
 
     The products of attention and pooling have no weights: in integers they were slower, beside
     bfloat16, and no nearer.
@@ -99,22 +104,54 @@ def _calibrated(
         nncf.Dataset(batches, lambda batch: feeds(inputs, batch)),
         model_type=nncf.ModelType.TRANSFORMER,
         subset_size=len(batches),
-        ignored_scope=nncf.IgnoredScope(names=_without_weights(model)),
+        ignored_scope=nncf.IgnoredScope(names=_ignored(model, left_out)),
         advanced_parameters=nncf.AdvancedQuantizationParameters(smooth_quant_alphas=alphas),
     )
 
 
-def _without_weights(model: Any) -> list[str]:
-    """The products of activations by activations."""
-    products = (node for node in model.get_ops() if node.get_type_name() == "MatMul")
-    return [
-        node.get_friendly_name()
-        for node in products
-        if not any(_is_weight(port.get_source_output().get_node()) for port in node.inputs())
-    ]
+def linear_layers(model: Any) -> list[tuple[Layer, Any]]:
+    """The products of an activation by a weight: as the search knows them, and OpenVINO's node."""
+    found = []
+    for node in model.get_ops():
+        if node.get_type_name() != "MatMul":
+            continue
+        weight = _weight(node.input_value(1).get_node())
+        if weight is None or len(weight.shape) != 2:
+            continue
+        turned = node.get_attributes()["transpose_b"]
+        inputs, outputs = reversed(weight.shape) if turned else weight.shape
+        name = weight.get_friendly_name().removesuffix(".kernel")
+        found.append((Layer(name=name, inputs=inputs, outputs=outputs), node))
+    return found
 
 
-def _is_weight(node: Any) -> bool:
+def _left_out(recipe: Recipe) -> set[str]:
+    """The layers that stay floats, from the recipe's options."""
+    options = dict(recipe.options)
+    layers = options.pop("layers", {}) if recipe.name == "static_int8" else {}
+    known = {"float32", recipe.name}
+    if options or not isinstance(layers, Mapping) or not known.issuperset(layers.values()):
+        takes = "layers, each float32 or static_int8" if recipe.name == "static_int8" else "none"
+        raise UsageError(
+            f"{recipe.name} was given {dict(recipe.options)}; options it takes: {takes}"
+        )
+    return {name for name, how in layers.items() if how == "float32"}
+
+
+def _ignored(model: Any, left_out: set[str]) -> list[str]:
+    """NNCF's names of the products of activations by activations, and of the layers left out."""
+    layers = linear_layers(model)
+    if unknown := left_out - {layer.name for layer, _ in layers}:
+        raise UsageError(f"the model has no layer {', '.join(sorted(unknown)[:4])}")
+    rounded = {node.get_friendly_name() for layer, node in layers if layer.name not in left_out}
+    products = (
+        node.get_friendly_name() for node in model.get_ops() if node.get_type_name() == "MatMul"
+    )
+    return [name for name in products if name not in rounded]
+
+
+def _weight(node: Any) -> Any:
+    """The constant behind a value, or None."""
     while node.get_input_size() == 1:  # turned or widened
         node = node.input_value(0).get_node()
-    return bool(node.get_type_name() == "Constant")
+    return node if node.get_type_name() == "Constant" else None

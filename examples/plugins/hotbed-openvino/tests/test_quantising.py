@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from hotbed.backends import ProbeRequest, Recipe
+from hotbed.backends import Artifact, ProbeRequest, Recipe, Variant
 from hotbed.backends.engine import Engine
-from hotbed.errors import BackendError
+from hotbed.errors import BackendError, UsageError
 from hotbed.testing import TEXTS
 
 CALIBRATION = [text for text in TEXTS if text]
@@ -87,3 +87,33 @@ def test_a_stem_is_kept(tiny: Path, place: Path, quantise: Callable[..., Path]) 
     folder = quantise(tiny, place / "made", recipe, CALIBRATION)
     names = sorted(path.name for path in (folder / "openvino").iterdir())
     assert names == ["openvino_model_mine.bin", "openvino_model_mine.xml"]
+
+
+def test_layers_are_named_and_left_out(
+    tiny: Path, onnx: Path, place: Path, engine: Engine, quantise: Callable[..., Path]
+) -> None:
+    """The search sees the linear layers, and a layer left out stays floats."""
+    import openvino
+
+    file = "onnx/model.onnx"
+    variant = Variant(format="onnx", file=file, storage="float32", profile="portable")
+    source = Artifact(folder=onnx, path=onnx / file, variant=variant)
+    layers = engine.layers(source)
+    shapes = {layer.name: (layer.inputs, layer.outputs) for layer in layers}
+    assert len(shapes) == 8
+    assert shapes["encoder.layer.0.attention.qkv"] == (32, 96)
+    assert shapes["encoder.layer.1.output.dense"] == (48, 32)
+
+    def rounded(plan: dict[str, str], name: str) -> int:
+        recipe = Recipe(name="static_int8", options={"layers": plan})
+        path = quantise(tiny, place / name, recipe, CALIBRATION)
+        model = openvino.Core().read_model(next(path.rglob("*.xml")))
+        return sum(node.get_type_name() == "FakeQuantize" for node in model.get_ops())
+
+    some = {layer.name: "float32" for layer in layers[:3]}
+    every = {layer.name: "static_int8" for layer in layers}
+    assert rounded(every | some, "some") < rounded(every, "every")
+    with pytest.raises(UsageError, match="has no layer nobody"):
+        rounded({"nobody": "float32"}, "wrong")
+    with pytest.raises(UsageError, match="options it takes: layers"):
+        rounded({layers[0].name: "weights_4bit"}, "wrong")
