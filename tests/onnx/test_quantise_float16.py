@@ -498,6 +498,20 @@ def test_a_branch_that_gives_a_constant(tmp_path: Path) -> None:
     np.testing.assert_allclose(wide, table()[IDS] + 0.5, atol=1e-6)
 
 
+def test_a_weight_that_is_an_output(tmp_path: Path) -> None:
+    """It is given in float32 as it was, and used in float16."""
+    graph = graph_of(table=table())
+    x = graph.op("Gather", "table", "input_ids", axis=0)
+    graph.output(x, "out", "float32", ("batch", "tokens", 4))
+    graph.outputs.append(
+        importlib.import_module("onnx.helper").make_tensor_value_info("table", FLOAT, [8, 4])
+    )
+    save(graph, tmp_path / "m.onnx", external=False, metadata={})
+    found = evaluate(half(tmp_path / "m.onnx"), **FEEDS)
+    np.testing.assert_array_equal(found["table"], table())
+    np.testing.assert_allclose(found["out"], table()[IDS], rtol=1e-3, atol=1e-6)
+
+
 def test_an_operator_of_nobodys_is_refused(tmp_path: Path) -> None:
     """Nobody knows what it gives; it is named."""
     graph = graph_of(table=table())
