@@ -120,7 +120,7 @@ class _Change:
         """Store a constant in the types that are wanted."""
         singles = [use for use in value.uses if wants_single(use, self.single)]
         others = [use for use in value.uses if use not in singles]
-        narrow = not singles or self._may_be_widened(numbers, singles)
+        narrow = not value.output and (not singles or self._may_be_widened(numbers, singles))
         if not narrow and all(is_indifferent(use) for use in others):
             return
         limits = [use for use in others if use.operator.kind in SATURATES]

@@ -45,11 +45,14 @@ _SMALLEST = 2.0**-14
 _SUMS = frozenset(
     "AveragePool CumSum Exp GlobalAveragePool GlobalLpPool Log LpNormalization LpPool "
     "MeanVarianceNormalization Pow Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp "
-    "ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare RMSNormalization "
-    "SimplifiedLayerNormalization SkipSimplifiedLayerNormalization Sqrt".split()
+    "ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Sqrt".split()
 )
-"""What overflows in float16, or loses too much. Extremes are here for the floors below them, and
-RMS norms for the residual streams of language models, which grow beyond float16."""
+"""What overflows in float16, or loses too much. Extremes are here for the floors below them."""
+
+_RMS_NORMS = frozenset(
+    {"RMSNormalization", "SimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization"}
+)
+"""These are of language models, whose residual streams grow beyond float16."""
 
 _ELEMENTWISE = frozenset(
     "Abs Add Celu Clip Cos Div Elu Erf Gelu HardSigmoid HardSwish LeakyRelu Max Mean Min Mish Mod "
@@ -108,7 +111,7 @@ def _origin(operator: Operator, known: Origins) -> Origin:
         index = operator.inputs[1]
         dynamic = index is not None and index.numbers is None
         return Origin.ACTIVATION if dynamic and highest is Origin.CONSTANT else highest
-    if operator.kind in _ELEMENTWISE | MOVES | _SUMS:
+    if operator.kind in _ELEMENTWISE | MOVES | _SUMS | _RMS_NORMS:
         return highest
     if not operator.floats_out or (operator.kind in _PRODUCTS and highest is Origin.COMPUTED):
         return highest
@@ -148,7 +151,11 @@ def _must(operator: Operator, known: Origins) -> bool:
     origin, kind = known[operator], operator.kind
     if kind in _SHAPES:
         return False
-    if not operator.signature.changeable or operator.closed is not None or kind in _SUMS:
+    if (
+        not operator.signature.changeable
+        or operator.closed is not None
+        or kind in _SUMS | _RMS_NORMS
+    ):
         return True
     if origin is Origin.COMPUTED and kind not in MOVES:
         return True
@@ -163,9 +170,12 @@ def _must(operator: Operator, known: Origins) -> bool:
             value.maker is None or value.scope.outer is not operator.scope
             for value in operator.floats_in
         )
-    if kind == "Identity" and any(value.output for value in operator.floats_out):
-        return True
-    return _holds_what_float16_does_not(operator)
+    return _is_given(operator) or _holds_what_float16_does_not(operator)
+
+
+def _is_given(operator: Operator) -> bool:
+    """Whether it only gives a value the name of an output, which is float32."""
+    return operator.kind == "Identity" and any(value.output for value in operator.floats_out)
 
 
 def _holds_what_float16_does_not(operator: Operator) -> bool:
@@ -183,7 +193,8 @@ def _drawn(operator: Operator, known: Origins, single: set[Operator]) -> bool:
     if operator.kind in _SHAPES:
         return False
     made = operator.floats_out
-    asked = any(wants_single(use, single) for value in made for use in value.uses)
+    uses = [use for value in made for use in value.uses if wants_single(use, single)]
+    asked = bool(uses)
     if known[operator] is not Origin.ACTIVATION:
         return asked or any(value.output for value in made)
     fed = any(
@@ -192,10 +203,23 @@ def _drawn(operator: Operator, known: Origins, single: set[Operator]) -> bool:
         if value.maker is not None
     )
     if operator.kind in _ELEMENTWISE or not made:
-        return fed or asked
+        return fed or not all(_is_given(use.operator) for use in uses)
     if operator.kind in MOVES:
-        return fed and (asked or any(value.output for value in made))
+        given = any(value.output for value in made)
+        return fed and (
+            asked or given or any(_is_a_sum(value, single) for value in operator.floats_in)
+        )
     return False
+
+
+def _is_a_sum(value: Value, single: set[Operator]) -> bool:
+    """Whether a value may be beyond float16 until it is divided."""
+    maker = value.maker
+    if maker is None or maker not in single:
+        return False
+    if maker.kind in MOVES:
+        return any(_is_a_sum(item, single) for item in maker.floats_in)
+    return maker.kind in _SUMS | _PRODUCTS
 
 
 def is_large(value: Value, seen: set[Value]) -> bool:
