@@ -229,6 +229,7 @@ class _Hunt:
             units.append(unit)
             self.sensitivities += [
                 Sensitivity(
+                    backend=source.backend,
                     layers=unit.layers,
                     recipe=option.recipe,
                     mean=float(option.losses.mean()),
