@@ -80,10 +80,10 @@ def core(session: nox.Session) -> None:
 @nox.parametrize("backend", [nox.param(name, id=name) for name in BACKENDS])
 def tests(session: nox.Session, backend: str) -> None:
     """Everything that one backend can run, in an environment of its own, and the kit on it."""
-    session.install("-e", f".[{BACKENDS[backend]}]", *group("test"))
+    session.install("-e", f".[{BACKENDS[backend]},report]", *group("test"))
     session.run("hotbed", "doctor", env=environment(session))  # the log says what was tested
-    # tests/core, tests/plugins and tests/oracle have sessions of their own.
-    pytest(session, "tests/onnx", "tests/cli", "tests/docs")
+    # tests/core, tests/plugins and tests/oracle have sessions of their own; reports need an extra.
+    pytest(session, "tests/onnx", "tests/cli", "tests/docs", "tests/core/test_quantisation_page.py")
     heavy = ["--hotbed-heavy"] if session.python == OLDEST else []
     kit(session, backend, "--hotbed-require", *heavy)
 
@@ -180,7 +180,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(python=OLDEST)
 def types(session: nox.Session) -> None:
     """mypy, strict, over core, plugins, tests, benchmarks, tools and this file."""
-    session.install("-e", ".[cpu]", *group("types"))
+    session.install("-e", ".[cpu,report]", *group("types"))
     session.run("mypy", "core", "plugins", "tests", "benchmarks", "tools", "noxfile.py")
 
 

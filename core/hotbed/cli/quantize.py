@@ -84,6 +84,10 @@ def quantize(
     started = time.perf_counter()
     bounds = _bounds(min_cosine, min_mean_cosine, max_size, min_speedup)
     refuse_existing(output, force)
+    if report is not None:
+        from hotbed.quantisation.page import require_page
+
+        require_page(report)
     house = default_house()
     asked = Asked(
         bounds=bounds,

@@ -232,6 +232,7 @@ class _Hunt:
             units.append(unit)
             self.sensitivities += [
                 Sensitivity(
+                    backend=source.backend,
                     layers=unit.layers,
                     recipe=option.recipe,
                     mean=float(option.losses.mean()),

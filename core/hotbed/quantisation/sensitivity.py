@@ -30,12 +30,14 @@ class Sensitivity:
     """What one unit loses in one recipe.
 
     Attributes:
+        backend: Whose layers and recipes these are.
         layers: The unit.
         recipe: The recipe.
         mean: Mean of 1 - cosine.
         worst: Its largest value.
     """
 
+    backend: str
     layers: tuple[str, ...]
     recipe: str
     mean: float
