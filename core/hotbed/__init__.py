@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hotbed.inference.outputs import quantize_embeddings
     from hotbed.inference.token_outputs import SparseVector
     from hotbed.loading import load, refresh
+    from hotbed.making import convert, quantize
     from hotbed.validation import validate
     from hotbed.version import __version__
 
@@ -26,7 +27,9 @@ __all__ = [
     "HotbedWarning",
     "SparseVector",
     "__version__",
+    "convert",
     "load",
+    "quantize",
     "quantize_embeddings",
     "refresh",
     "validate",
@@ -38,7 +41,9 @@ _WHERE = {
     "HotbedWarning": "hotbed.errors",
     "SparseVector": "hotbed.inference.token_outputs",
     "__version__": "hotbed.version",
+    "convert": "hotbed.making",
     "load": "hotbed.loading",
+    "quantize": "hotbed.making",
     "quantize_embeddings": "hotbed.inference.outputs",
     "refresh": "hotbed.loading",
     "validate": "hotbed.validation",

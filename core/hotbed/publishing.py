@@ -12,7 +12,16 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["STAGE_PREFIX", "is_abandoned", "publish_file", "staging"]
+from hotbed.errors import UsageError
+
+__all__ = [
+    "STAGE_PREFIX",
+    "is_abandoned",
+    "publish_file",
+    "refuse_existing",
+    "replacing",
+    "staging",
+]
 
 STAGE_PREFIX = ".staging-"
 """What unfinished folders and files are called: the host and the process follow."""
@@ -59,6 +68,37 @@ def publish_file(target: Path) -> Iterator[Path]:
         _sync(target.parent)  # the rename lasts through a power cut
     finally:
         stage.unlink(missing_ok=True)
+
+
+def refuse_existing(output: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that exists, unless it is a model folder that may be replaced.
+
+    Raises:
+        UsageError: It exists.
+    """
+    if not output.exists():
+        return
+    if not overwrite:
+        raise UsageError(f"{output} exists; --force (overwrite=True) replaces it")
+    if not output.is_dir() or (any(output.iterdir()) and not (output / "config.json").exists()):
+        raise UsageError(f"{output} is not a model folder; --force replaces only such")
+
+
+@contextlib.contextmanager
+def replacing(output: Path) -> Iterator[Path]:
+    """Give a free path beside ``output``; what was made there takes its place at the end.
+
+    Where nothing was made, or an error ended it, ``output`` stays as it is.
+    """
+    place = output.with_name(f"{output.name}.{uuid.uuid4().hex[:8]}.new")
+    yield place
+    if not place.exists():
+        return
+    old = place.with_suffix(".old")
+    if output.exists():
+        output.rename(old)
+    place.rename(output)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def is_abandoned(stage: Path) -> bool:

@@ -56,6 +56,7 @@ def _whole(recipe: str) -> Mix:
 _CHOSEN = evolve(_trial(_mix(3), 29.4, 2.31, 0.9820, 0.9951), held_out=_fidelity(0.9793, 0.9948))
 
 _FOUND = Found(
+    model="minilm",
     bounds=Bounds(min_mean_cosine=0.995, min_speedup=1.5),
     texts="112 built-in texts to calibrate, 112 to choose by, 112 held out",
     machine=Machine(cpu="A processor", features=("avx2",), cpus=2, system="Linux x86_64"),
@@ -121,7 +122,7 @@ class _Page(HTMLParser):
 
 
 def _written(found: Found, folder: Path, name: str = "all-MiniLM-L6-v2") -> _Page:
-    page, picture = write_page(found, name, folder / "report.html")
+    page, picture = write_page(evolve(found, model=name), folder / "report.html")
     assert picture.read_bytes().startswith(_PNG)
     assert sorted(folder.iterdir()) == [page, picture]
     return _Page(page)
@@ -267,10 +268,8 @@ def test_any_outcome_can_be_drawn(
 
 def test_the_same_search_gives_the_same_files(tmp_path: Path) -> None:
     """Writing twice replaces both files by the same bytes."""
-    first = [path.read_bytes() for path in write_page(_FOUND, "m", tmp_path / "report.html")]
-    assert first == [
-        path.read_bytes() for path in write_page(_FOUND, "m", tmp_path / "report.html")
-    ]
+    first = [path.read_bytes() for path in write_page(_FOUND, tmp_path / "report.html")]
+    assert first == [path.read_bytes() for path in write_page(_FOUND, tmp_path / "report.html")]
 
 
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -217,3 +218,33 @@ def test_a_quantised_folder_is_no_source(house: House, tmp_path: Path) -> None:
         quantize_plainly(house, again, house.read(again), "int8", tmp_path / "x", Steps())
     with pytest.raises(UsageError, match=r"--quantize int3: .* there is static_int8 \(int8\)"):
         quantize_plainly(house, located, house.read(located), "int3", tmp_path / "x", Steps())
+
+
+def test_the_library_does_what_the_command_does(house: House, tmp_path: Path) -> None:
+    """``hotbed.quantize`` writes a folder that loads, and refuses one that is there."""
+    model, out = large_table(tmp_path / "m"), tmp_path / "out"
+    asked: dict[str, Any] = {"texts": TEXTS, "rounds": 1, "trials": 2, "house": house}
+    found = hotbed.quantize(model, out, min_mean_cosine=0.99, **asked)
+    assert found.converted is not None
+    assert found.converted.path == out
+    with hotbed.load(out) as quantised:
+        assert quantised.encode("bread").shape == (32,)
+    with pytest.raises(UsageError, match=r"exists; --force \(overwrite=True\)"):
+        hotbed.quantize(model, out, **asked)
+    with pytest.raises(BoundsError, match="the nearest"):
+        hotbed.quantize(model, tmp_path / "none", min_cosine=0.9999, max_size=1, **asked)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m", "out"]
+
+
+def test_the_library_converts(house: House, tmp_path: Path) -> None:
+    """``hotbed.convert`` writes float32, or a dtype, and says where, by whom and how near."""
+    model = large_table(tmp_path / "m")
+    plain = hotbed.convert(model, tmp_path / "plain", house=house)
+    small = hotbed.convert(model, tmp_path / "small", dtype="int8", house=house)
+    assert (plain.backend, plain.converted.path) == ("onnx_cpu", tmp_path / "plain")
+    assert (tmp_path / "small" / "onnx" / "model_int8.onnx").is_file()
+    assert small.converted.reports[0].overall is not None
+    again = hotbed.convert(model, tmp_path / "plain", house=house, overwrite=True)
+    assert again.converted.reports == plain.converted.reports
+    with pytest.raises(UsageError, match="quantising writes one ONNX file"):
+        hotbed.convert(model, tmp_path / "x", dtype="int8", with_weights=True, house=house)

@@ -8,11 +8,8 @@ from typing import Annotated
 
 import typer
 
-from hotbed.backends.decision import Request
-from hotbed.backends.values import ConvertTarget
-from hotbed.cli.console import errors, megabytes, out, print_json
+from hotbed.cli.console import megabytes, out, print_json
 from hotbed.cli.fidelity import in_words
-from hotbed.cli.folders import refuse_existing, replacing
 from hotbed.cli.parameters import (
     BackendOption,
     JsonOption,
@@ -22,15 +19,11 @@ from hotbed.cli.parameters import (
 )
 from hotbed.cli.progress import Steps
 from hotbed.cli.texts import read_texts
-from hotbed.conversion import Converted, convert_into
-from hotbed.errors import NoBackendError, UsageError
-from hotbed.loading import default_house
+from hotbed.making import convert as write
 from hotbed.models.layout import is_metadata
-from hotbed.quantisation import Quantised, quantize_plainly
+from hotbed.quantisation import Written
 
 __all__ = ["convert"]
-
-_STEMS = {"portable": "model"}
 
 
 def convert(
@@ -67,95 +60,69 @@ def convert(
 ) -> None:
     """Convert a model to ONNX without PyTorch: a whole folder, ready to load."""
     started = time.perf_counter()
-    refuse_existing(output, force)
-    house = default_house()
-    located = house.locate(model, revision=revision, local_files_only=local_files_only)
-    folder = house.read(located)
-    if quantize is not None:
-        if with_weights or to != "onnx":
-            raise UsageError("--quantize writes one file; leave --with-weights and --to out")
-        with Steps(folder.name) as watch, replacing(output) as place:
-            done = quantize_plainly(
-                house,
-                located,
-                folder,
-                quantize,
-                place,
-                watch,
-                texts=None if texts is None else read_texts(texts),
-                backend=backend,
-                profile=profile,
-                accept_loss=accept_loss,
-            )
-        seconds = time.perf_counter() - started
-        _report(done.converted, output, done.backend, profile, seconds, as_json, done)
-        return
-    decision = house.decide(Request(action="convert", backend=backend, to=to), folder)
-    chosen = decision.chosen
-    if chosen is None or chosen.route is None:
-        raise NoBackendError(f"nothing here can convert this:\n{decision.explain()}")
-    if profile not in chosen.route.capability.profiles:
-        profiles = ", ".join(chosen.route.capability.profiles)
-        raise UsageError(f"--profile {profile}: {chosen.backend} writes {profiles}")
-    variant = chosen.route.variant
-    located.fetch([variant.file, *folder.companions(variant), *folder.head_files])
-    target = ConvertTarget(format=to, profile=profile, stem=_STEMS.get(profile, f"model_{profile}"))
-    engine = house.engine(chosen.backend)
-    with errors.status(f"Converting {folder.name} …"), replacing(output) as place:
-        gate = house.gate(None if texts is None else read_texts(texts), accept_loss=accept_loss)
-        converted = convert_into(engine, folder, target, place, gate, keep_weights=with_weights)
-    _report(converted, output, chosen.backend, profile, time.perf_counter() - started, as_json)
-
-
-def _report(
-    converted: Converted,
-    output: Path,
-    backend: str,
-    profile: str,
-    seconds: float,
-    as_json: bool,
-    quantised: Quantised | None = None,
-) -> None:
-    sizes = {
-        file.relative_to(output).as_posix(): file.stat().st_size
-        for file in sorted(output.rglob("*"))
-        if file.is_file() and not is_metadata(file.name)
-    }
+    with Steps(model) as watch:
+        done = write(
+            model,
+            output,
+            dtype=quantize,
+            profile=profile,
+            to=to,
+            texts=None if texts is None else read_texts(texts),
+            with_weights=with_weights,
+            accept_loss=accept_loss,
+            backend=backend,
+            overwrite=force,
+            revision=revision,
+            local_files_only=local_files_only,
+            watch=watch,
+        )
+    seconds = time.perf_counter() - started
     if as_json:
-        print_json(
-            {
-                "folder": str(output),
-                "backend": backend,
-                "profile": profile,
-                "files": sizes,
-                "reports": [report.as_dict() for report in converted.reports],
-                "seconds": round(seconds, 3),
-                **_searched(quantised),
-            }
-        )
+        print_json({**_as_dict(done, profile), "seconds": round(seconds, 3)})
         return
-    for name, size in sizes.items():
-        out.print(f"{output / name}  {megabytes(size)}", markup=False)
-    for report in converted.reports:
-        out.print(in_words(report), markup=False)
-    if quantised is not None and quantised.found is not None and quantised.found.chosen:
-        out.print(
-            f"the plain recipe was refused, so layers were searched for that stay float32: "
-            f"{quantised.found.chosen.mix}, {len(quantised.found.trials)} tried",
-            markup=False,
-        )
-    profiles = " and ".join(sorted({v.profile for v in converted.variants if v.profile}))
+    _show(done)
+    work = "converted" if quantize is None else "quantised"
+    profiles = " and ".join(sorted({v.profile for v in done.converted.variants if v.profile}))
     named = f" to the profile {profiles}" if profiles else ""
-    done = "converted" if quantised is None else "quantised"
     out.print(
-        f"{done} by {backend}{named} in {seconds:.1f} s; load it with hotbed.load({str(output)!r})",
+        f"{work} by {done.backend}{named} in {seconds:.1f} s; load it with "
+        f"hotbed.load({str(output)!r})",
         markup=False,
     )
 
 
-def _searched(quantised: Quantised | None) -> dict[str, object]:
-    """What a search found, for JSON; nothing where none was needed."""
-    if quantised is None or quantised.found is None:
-        return {}
-    trials = [one.as_dict() for one in quantised.found.trials]
-    return {"refused": quantised.refused, "trials": trials}
+def _sizes(folder: Path) -> dict[str, int]:
+    return {
+        file.relative_to(folder).as_posix(): file.stat().st_size
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and not is_metadata(file.name)
+    }
+
+
+def _as_dict(done: Written, profile: str) -> dict[str, object]:
+    converted = done.converted
+    searched = {}
+    if done.found is not None:
+        trials = [one.as_dict() for one in done.found.trials]
+        searched = {"refused": done.refused, "trials": trials}
+    return {
+        "folder": str(converted.path),
+        "backend": done.backend,
+        "profile": profile,
+        "files": _sizes(converted.path),
+        "reports": [report.as_dict() for report in converted.reports],
+        **searched,
+    }
+
+
+def _show(done: Written) -> None:
+    for name, size in _sizes(done.converted.path).items():
+        out.print(f"{done.converted.path / name}  {megabytes(size)}", markup=False)
+    for report in done.converted.reports:
+        out.print(in_words(report), markup=False)
+    if done.found is not None and done.found.chosen is not None:
+        out.print(
+            f"the plain recipe was refused, so layers were searched for that stay float32: "
+            f"{done.found.chosen.mix}, {len(done.found.trials)} tried",
+            markup=False,
+        )

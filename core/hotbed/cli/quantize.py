@@ -10,13 +10,13 @@ from typing import Annotated
 import typer
 
 from hotbed.cli.console import errors, megabytes, out, plain_table, print_json
-from hotbed.cli.folders import refuse_existing, replacing
 from hotbed.cli.parameters import JsonOption, LocalOption, ModelArgument, RevisionOption
 from hotbed.cli.progress import Steps
 from hotbed.cli.texts import read_texts
 from hotbed.errors import UsageError
-from hotbed.loading import default_house
-from hotbed.quantisation import Asked, Bounds, Found, Trial, require, search
+from hotbed.making import LEAST_MEAN, search_into
+from hotbed.publishing import refuse_existing
+from hotbed.quantisation import Asked, Bounds, Found, Trial, require
 
 __all__ = ["quantize"]
 
@@ -83,12 +83,11 @@ def quantize(
     """Find the fastest mix of int8, 8- and 4-bit weights and float32 that keeps the bounds."""
     started = time.perf_counter()
     bounds = _bounds(min_cosine, min_mean_cosine, max_size, min_speedup)
-    refuse_existing(output, force)
+    refuse_existing(output, overwrite=force)
     if report is not None:
         from hotbed.quantisation.page import require_page
 
         require_page(report)
-    house = default_house()
     asked = Asked(
         bounds=bounds,
         texts=None if texts is None else read_texts(texts),
@@ -101,10 +100,16 @@ def quantize(
         trials=trials,
         seed=seed,
     )
-    located = house.locate(model, revision=revision, local_files_only=local_files_only)
-    folder = house.read(located)
-    with Steps(folder.name) as watch, replacing(output) as place:
-        found = search(house, located, folder, asked, place, watch)
+    with Steps(model) as watch:
+        found = search_into(
+            model,
+            output,
+            asked,
+            overwrite=force,
+            revision=revision,
+            local_files_only=local_files_only,
+            watch=watch,
+        )
     if as_json:
         print_json(_as_dict(found, output))
     else:
@@ -112,7 +117,7 @@ def quantize(
     if report is not None:
         from hotbed.quantisation.page import write_page
 
-        for path in write_page(found, folder.name, report):
+        for path in write_page(found, report):
             errors.print(f"wrote {path}", markup=False)
     chosen = require(found)
     if not as_json:
@@ -124,7 +129,7 @@ def _bounds(
     lowest: float | None, mean: float | None, size: str | None, speedup: float | None
 ) -> Bounds:
     if lowest is None and mean is None:
-        mean = 0.99  # what the gate asks of 8-bit integers
+        mean = LEAST_MEAN
     return Bounds(
         min_cosine=lowest,
         min_mean_cosine=mean,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hotbed.quantisation.bounds import Bounds
 from hotbed.quantisation.mixes import Mix, Trial
-from hotbed.quantisation.plain import Quantised, quantize_plainly
+from hotbed.quantisation.plain import Written, quantize_plainly
 from hotbed.quantisation.search import Asked, Found, Watch, require, search
 
 __all__ = [
@@ -12,9 +12,9 @@ __all__ = [
     "Bounds",
     "Found",
     "Mix",
-    "Quantised",
     "Trial",
     "Watch",
+    "Written",
     "quantize_plainly",
     "require",
     "search",

@@ -58,12 +58,11 @@ def _imports(name: str) -> bool:
     return True
 
 
-def write_page(found: Found, name: str, path: Path) -> tuple[Path, Path]:
+def write_page(found: Found, path: Path) -> tuple[Path, Path]:
     """Write the page, and the plot beside it as a PNG of the same name.
 
     Args:
         found: What came of the search.
-        name: The model.
         path: The page, ending in ``.html``.
 
     Returns:
@@ -73,8 +72,8 @@ def write_page(found: Found, name: str, path: Path) -> tuple[Path, Path]:
         UsageError: Something that draws it is not installed, or the path is no place for it.
     """
     require_page(path)
-    light, dark = draw_plot(found, name), draw_plot(found, name, dark=True)
-    page = _render(found, name, light, dark)
+    light, dark = draw_plot(found), draw_plot(found, dark=True)
+    page = _render(found, light, dark)
     picture = path.with_suffix(".png")
     with publish_file(picture) as stage:
         stage.write_bytes(light)
@@ -83,7 +82,7 @@ def write_page(found: Found, name: str, path: Path) -> tuple[Path, Path]:
     return path, picture
 
 
-def _render(found: Found, name: str, light: bytes, dark: bytes) -> str:
+def _render(found: Found, light: bytes, dark: bytes) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
@@ -97,7 +96,7 @@ def _render(found: Found, name: str, light: bytes, dark: bytes) -> str:
     source = files("hotbed.quantisation").joinpath(_TEMPLATE).read_text(encoding="utf-8")
     return environment.from_string(source).render(
         found=found,
-        name=name,
+        name=found.model,
         version=__version__,
         light=_inlined(light),
         dark=_inlined(dark),

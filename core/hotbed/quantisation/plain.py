@@ -22,13 +22,13 @@ from hotbed.quantisation.sources import LAYERS
 from hotbed.quantisation.texts import LEAST, divide
 from hotbed.sources import Located
 
-__all__ = ["Quantised", "quantize_plainly"]
+__all__ = ["Written", "quantize_plainly"]
 
 _log = logging.getLogger("hotbed.quantisation")
 
 
 @frozen(kw_only=True)
-class Quantised:
+class Written:
     """What was written.
 
     Attributes:
@@ -56,7 +56,7 @@ def quantize_plainly(
     backend: str | None = None,
     profile: str = "",
     accept_loss: bool = False,
-) -> Quantised:
+) -> Written:
     """Quantise by the plain recipe of a dtype.
 
     Args:
@@ -96,7 +96,7 @@ def quantize_plainly(
             raise
         refused = str(error)
     else:
-        return Quantised(converted=converted, backend=chosen.backend)
+        return Written(converted=converted, backend=chosen.backend)
     _log.warning("%s\nSearching for layers to leave in float32 …", refused)
     asked = Asked(
         bounds=_bounds(threshold(chosen.route.dtype)),
@@ -110,9 +110,7 @@ def quantize_plainly(
     found = search(house, located, folder, asked, out, watch)
     require(found)
     assert found.converted is not None
-    return Quantised(
-        converted=found.converted, backend=chosen.backend, found=found, refused=refused
-    )
+    return Written(converted=found.converted, backend=chosen.backend, found=found, refused=refused)
 
 
 def _choose(

@@ -26,12 +26,11 @@ _FONT = "DejaVu Sans"
 """Comes with matplotlib, so the picture is the same everywhere."""
 
 
-def draw_plot(found: Found, name: str, *, dark: bool = False) -> bytes:
+def draw_plot(found: Found, *, dark: bool = False) -> bytes:
     """Draw speed against loss of fidelity, larger markers for larger files.
 
     Args:
         found: What came of the search.
-        name: The model.
         dark: Whether it will stand on a dark page.
 
     Returns:
@@ -49,7 +48,7 @@ def draw_plot(found: Found, name: str, *, dark: bool = False) -> bytes:
         figure = Figure(figsize=(9, 6), dpi=160, facecolor=colours.ground, layout="constrained")
         FigureCanvasAgg(figure)
         picture = _Picture(found=found, colours=colours, figure=figure)
-        picture.draw(name)
+        picture.draw()
         figure.savefig(written, format="png", facecolor=colours.ground, metadata={"Software": None})
     return written.getvalue()
 
@@ -77,9 +76,9 @@ class _Picture:
         self.axes = self.figure.add_subplot()
         self.points = points_of(self.found)
 
-    def draw(self, name: str) -> None:
+    def draw(self) -> None:
         """Draw everything; labels come last, where room is left."""
-        self._frame(name)
+        self._frame()
         if not self.points:
             self.axes.set_axis_off()
             ink, middle = self.colours.ink, {"xycoords": "axes fraction", "ha": "center"}
@@ -95,9 +94,9 @@ class _Picture:
         self.figure.set_layout_engine("none")
         self._label_points()
 
-    def _frame(self, name: str) -> None:
+    def _frame(self) -> None:
         ink, quiet = self.colours.ink, self.colours.quiet
-        title = f"{name}: {len(self.found.trials)} quantised forms tried"
+        title = f"{self.found.model}: {len(self.found.trials)} quantised forms tried"
         text = {"parse_math": False}  # a dollar in a name is a dollar
         self.axes.set_title(
             _drawable(title, _WIDE),

@@ -96,6 +96,7 @@ class Found:
     """What came of a search.
 
     Attributes:
+        model: The model's name.
         bounds: The promise.
         texts: The texts, in words.
         machine: Where it was measured.
@@ -108,6 +109,7 @@ class Found:
         seconds: How long it took.
     """
 
+    model: str
     bounds: Bounds
     texts: str
     machine: Machine
@@ -159,6 +161,7 @@ def search(
     trials, chosen, converted = _publish(hunt, sources, texts, out)
     ranked = tuple(sorted(frontier(trials), key=_speed, reverse=True))
     return Found(
+        model=folder.name,
         bounds=asked.bounds,
         texts=str(texts),
         machine=this_machine(),
