@@ -20,6 +20,7 @@ __all__ = [
     "format_folder",
     "is_metadata",
     "onnx_storage",
+    "onnx_suffixes",
     "onnx_variants",
 ]
 
@@ -106,6 +107,11 @@ def format_folder(name: str, formats: Iterable[FileFormat] = ()) -> str:
 def is_metadata(name: str) -> bool:
     """Whether a file is small and always wanted: configuration, tokenizer, card."""
     return name.endswith(_METADATA_SUFFIXES) and name.count("/") <= 1
+
+
+def onnx_suffixes() -> tuple[str, ...]:
+    """What may follow ``model`` in the name of an ONNX file that is read."""
+    return tuple(_ONNX_SUFFIXES)
 
 
 def onnx_storage(stem: str) -> tuple[str, str, str]:
