@@ -24,6 +24,11 @@ A message says what was asked, what was found, and what to do.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hotbed.fidelity.report import Report
+
 __all__ = [
     "BackendError",
     "BoundsError",
@@ -98,7 +103,13 @@ class ConversionError(HotbedError):
 
 
 class FidelityError(ConversionError):
-    """What was written is too far from what it was made from; nothing of it was published."""
+    """What was written is too far from what it was made from; nothing of it was published.
+
+    Attributes:
+        report: What was found; None where it could not be measured.
+    """
+
+    report: Report | None = None
 
 
 class BoundsError(ConversionError):

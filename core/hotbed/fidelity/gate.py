@@ -139,11 +139,13 @@ class Gate:
             return report
         if self.accept_loss:
             return evolve(report, accepted=report.shortfall)
-        raise FidelityError(
+        error = FidelityError(
             f"{artifact.path.name} made from {folder.name} was refused: {report.shortfall} "
             f"(beside {report.reference}{_worst(report)}). Nothing was kept; --accept-loss keeps "
             f"it, and the report in the folder says so"
         )
+        error.report = report
+        raise error
 
     def _measure(self, folder: ModelFolder, artifact: Artifact, reference: Reference) -> Report:
         dtype = _storage(artifact)

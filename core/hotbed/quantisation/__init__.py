@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from hotbed.quantisation.asked import Asked, Watch
 from hotbed.quantisation.bounds import Bounds
+from hotbed.quantisation.found import Found, require
 from hotbed.quantisation.mixes import Mix, Trial
 from hotbed.quantisation.plain import Written, quantize_plainly
-from hotbed.quantisation.search import Asked, Found, Watch, require, search
+from hotbed.quantisation.search import search
 
 __all__ = [
     "Asked",

@@ -82,6 +82,11 @@ class Trial:
     held_out: Fidelity | None = field(default=None)
     leads: bool = False
 
+    @property
+    def speed(self) -> float:
+        """Times as fast as float32; 0 where it was not timed."""
+        return self.speedup.median if self.speedup else 0.0
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {**attrs.asdict(self), "layers": dict(self.mix.layers), "name": str(self.mix)}

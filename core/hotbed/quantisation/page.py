@@ -12,9 +12,9 @@ from attrs import field, frozen
 
 from hotbed.errors import UsageError
 from hotbed.publishing import publish_file
+from hotbed.quantisation.found import Found
 from hotbed.quantisation.mixes import Mix, Trial
 from hotbed.quantisation.plot import draw_plot
-from hotbed.quantisation.search import Found
 from hotbed.quantisation.sensitivity import Sensitivity
 from hotbed.version import __version__
 

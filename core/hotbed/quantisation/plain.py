@@ -16,8 +16,10 @@ from hotbed.errors import FidelityError, NoBackendError, UsageError
 from hotbed.fidelity import Threshold, threshold
 from hotbed.loading import House
 from hotbed.models.folder import ModelFolder
+from hotbed.quantisation.asked import Asked, Watch
 from hotbed.quantisation.bounds import Bounds
-from hotbed.quantisation.search import Asked, Found, Watch, require, search
+from hotbed.quantisation.found import Found, require
+from hotbed.quantisation.search import search
 from hotbed.quantisation.sources import LAYERS
 from hotbed.quantisation.texts import LEAST, divide
 from hotbed.sources import Located

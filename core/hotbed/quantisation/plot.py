@@ -9,10 +9,10 @@ from typing import Any
 from attrs import define, field
 
 from hotbed.quantisation.colours import DARK, LIGHT, Colours
+from hotbed.quantisation.found import Found
 from hotbed.quantisation.labels import Room
 from hotbed.quantisation.mixes import Trial
 from hotbed.quantisation.points import Point, border, loss, points_of
-from hotbed.quantisation.search import Found
 
 __all__ = ["draw_plot"]
 

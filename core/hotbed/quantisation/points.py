@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
+from hotbed.quantisation.found import Found
 from hotbed.quantisation.mixes import Trial
-from hotbed.quantisation.search import Found
 
 __all__ = ["Point", "border", "loss", "points_of"]
 
