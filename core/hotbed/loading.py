@@ -195,6 +195,7 @@ class House:
         *,
         threads: int | None = None,
         max_seq_length: int | None = None,
+        batch_invariant: bool = False,
     ) -> Runner:
         """Open a model as a verdict says, in the batches that measured best, if any were."""
         route = chosen.route
@@ -206,7 +207,13 @@ class House:
         loaded = engine.load(artifact, options)
         if route.measured is not None:
             loaded = evolve(loaded, token_budget=route.measured.token_budget)
-        return Runner(engine=engine, loaded=loaded, folder=folder, tokenizer=tokenizer)
+        return Runner(
+            engine=engine,
+            loaded=loaded,
+            folder=folder,
+            tokenizer=tokenizer,
+            batch_invariant=batch_invariant,
+        )
 
     def gate(
         self,
@@ -316,6 +323,7 @@ def load(
     cache_folder: str | Path | None = None,
     local_files_only: bool = False,
     threads: int | None = None,
+    batch_invariant: bool = False,
     max_seq_length: int | None = None,
     truncate_dim: int | None = None,
     prompts: dict[str, str] | None = None,
@@ -341,6 +349,9 @@ def load(
         cache_folder: The hub's cache; None means the one that ``HF_HOME`` names.
         local_files_only: Stay off the network.
         threads: Threads of one call; None follows the CPU quota of this process.
+        batch_invariant: Give a text the same vector whatever texts stand beside it: batches hold
+            texts of one length, without padding, or one text where ranges come from the batch.
+            On ``onnx_cpu`` the vectors are equal to the bit; docs/quantisation.md says what it costs.
         max_seq_length: Tokens kept of a text, instead of the folder's limit.
         truncate_dim: Dimensions kept, instead of the folder's.
         prompts: Prompts by name; they win over the folder's.
@@ -372,6 +383,7 @@ def load(
             "cache_folder": cache_folder,
             "local_files_only": local_files_only,
             "threads": threads,
+            "batch_invariant": batch_invariant,
             "max_seq_length": max_seq_length,
             "truncate_dim": truncate_dim,
             "prompts": prompts,
@@ -395,7 +407,12 @@ def load(
     if decision.chosen is None:
         raise NoBackendError(f"no backend can serve this:\n{decision.explain()}")
     runner = house.open(
-        decision.chosen, located, folder, threads=threads, max_seq_length=max_seq_length
+        decision.chosen,
+        located,
+        folder,
+        threads=threads,
+        max_seq_length=max_seq_length,
+        batch_invariant=batch_invariant,
     )
     return Embedder(
         runner,

@@ -70,7 +70,8 @@ def test_measure_show_use_and_forget(hotbed: Run, tiny: Path, texts: Path, tuned
     assert "measuring 1 candidate in turn" in done.stderr
     assert "onnx_cpu  float32  cpu" in done.stdout
     assert (
-        "onnx_cpu int8, uint8, q8, q4 on cpu: dtype: no file it can run is stored so" in done.stdout
+        "onnx_cpu int8, uint8, q8, w8, q4 on cpu: dtype: no file it can run is stored so"
+        in done.stdout
     )
     assert f"hotbed.load('{tiny}'): onnx_cpu float32 on cpu, as before" in done.stdout
     assert f"recorded in {tuned}" in done.stdout

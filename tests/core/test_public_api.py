@@ -94,6 +94,7 @@ def test_signature_of_load() -> None:
         "cache_folder": None,
         "local_files_only": False,
         "threads": None,
+        "batch_invariant": False,
         "max_seq_length": None,
         "truncate_dim": None,
         "prompts": None,

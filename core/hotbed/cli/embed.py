@@ -63,6 +63,12 @@ def embed(
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Texts in a batch.", show_default="by tokens")
     ] = None,
+    batch_invariant: Annotated[
+        bool,
+        typer.Option(
+            "--batch-invariant", help="A text's vector does not depend on the texts beside it."
+        ),
+    ] = False,
     max_seq_length: Annotated[int | None, typer.Option(help="Tokens kept of a text.")] = None,
     revision: RevisionOption = None,
     backend: BackendOption = None,
@@ -98,6 +104,7 @@ def embed(
             dtype=dtype,
             revision=revision,
             threads=threads,
+            batch_invariant=batch_invariant,
             max_seq_length=max_seq_length,
             local_files_only=local_files_only,
         )

@@ -38,6 +38,8 @@ class Runner:
         loaded: Its open model.
         folder: The model folder.
         tokenizer: Its tokenizer.
+        batch_invariant: Whether a text's vector may not depend on what is beside it: batches hold
+            texts of one length, and one text where the engine takes ranges from whole batches.
         dimension: Width of a sentence embedding after every module.
     """
 
@@ -45,6 +47,7 @@ class Runner:
     loaded: Loaded
     folder: ModelFolder
     tokenizer: Tokenizer
+    batch_invariant: bool = False
     dimension: int = field(init=False)
     _heads: tuple[Callable[[Floats], Floats], ...] | None = None
 
@@ -165,7 +168,10 @@ class Runner:
         progress: Progress,
     ) -> None:
         """Do every batch: one after the other, or on the engine's lanes where there are enough."""
-        batches = list(pack(tokens.counts, self.loaded.token_budget, max_rows))
+        if self.batch_invariant and self.loaded.batch_dependent:
+            max_rows = 1
+        budget, alike = self.loaded.token_budget, self.batch_invariant
+        batches = list(pack(tokens.counts, budget, max_rows, one_length=alike))
         lanes = self.loaded.lanes
         if lanes < 2 or len(batches) < LEAST_BATCHES * lanes:
             for rows in batches:
