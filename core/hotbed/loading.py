@@ -351,7 +351,7 @@ def load(
         threads: Threads of one call; None follows the CPU quota of this process.
         batch_invariant: Give a text the same vector whatever texts stand beside it: batches hold
             texts of one length, without padding, or one text where ranges come from the batch.
-            On ``onnx_cpu`` the vectors are equal to the bit; docs/quantisation.md says what it costs.
+            On ``onnx_cpu`` they are equal to the bit; docs/quantisation.md says what it costs.
         max_seq_length: Tokens kept of a text, instead of the folder's limit.
         truncate_dim: Dimensions kept, instead of the folder's.
         prompts: Prompts by name; they win over the folder's.
