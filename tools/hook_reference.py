@@ -43,6 +43,7 @@ VALUES = (
     "Pooling",
     "ConvertTarget",
     "Recipe",
+    "Layer",
 )
 
 _HEAD = """\

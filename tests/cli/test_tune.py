@@ -100,7 +100,7 @@ def test_json_holds_everything(hotbed: Run, tiny: Path, texts: Path, tuned: Path
     assert one["score"] == pytest.approx(1 / one["query_seconds"]["median"])
     assert one["lowest_cosine"] > 0.99999
     mine = {row["dtype"] for row in report["refused"] if row["backend"] == "onnx_cpu"}
-    assert mine == {"int8", "uint8", "q8", "q4"}
+    assert mine == {"int8", "uint8", "q8", "w8", "q4"}
     assert [choice["dtype"] for choice in report["choices"]] == [None, "float32"]
     assert report["recorded_in"] == str(tuned)
     machine = json.loads(tuned.read_text(encoding="utf-8"))["machines"][0]["machine"]

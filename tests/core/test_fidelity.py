@@ -220,6 +220,7 @@ def test_what_cannot_be_compared_is_an_error(first: Any, second: Any, said: str)
         ("int8", -1, 0.99),
         ("uint8", -1, 0.99),
         ("q8", -1, 0.99),
+        ("w8", -1, 0.99),
         ("q4", -1, -1),
         ("q4f16", -1, -1),
         ("bnb4", -1, -1),
@@ -234,7 +235,7 @@ def test_the_thresholds(dtype: str, lowest: float, mean: float) -> None:
 def test_every_arithmetic_has_its_line_above() -> None:
     """A dtype that is added has to be given a threshold, or a place among those without."""
     assert set(DTYPES.values()) == {
-        *("float32", "float16", "bfloat16", "int8", "uint8", "q8", "q4", "q4f16", "bnb4")
+        *("float32", "float16", "bfloat16", "int8", "uint8", "q8", "w8", "q4", "q4f16", "bnb4")
     }
 
 

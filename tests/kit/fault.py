@@ -36,7 +36,7 @@ from attrs import evolve
 import hotbed_onnx_cpu as real
 from hotbed.backends import Capability, TokenBatch, hookimpl
 
-_EMBED, _CONVERT = real.HOTBED.capabilities
+_EMBED, _CONVERT = real.HOTBED.capabilities[:2]
 HOTBED = evolve(
     real.HOTBED,
     name="patient",

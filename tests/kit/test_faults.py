@@ -11,7 +11,12 @@ from tests.kit.fault import HEALTHY, Fault
 from tests.kit.life_faults import LIFE_FAULTS
 from tests.kit.manifest_faults import MANIFEST_FAULTS
 from tests.kit.patients import examine
-from tests.kit.quantisation_faults import QUANTISATION_FAULTS, QUANTISER
+from tests.kit.quantisation_faults import (
+    LAYERED,
+    QUANTISATION_FAULTS,
+    QUANTISER,
+    RECIPE_FAULTS,
+)
 from tests.kit.vector_faults import VECTOR_FAULTS
 
 FAULTS = (*MANIFEST_FAULTS, *VECTOR_FAULTS, *LIFE_FAULTS, *CONVERSION_FAULTS)
@@ -46,5 +51,20 @@ def test_a_quantisers_fault_is_found(fault: Fault, tmp_path: Path) -> None:
     """The test named fails."""
     chosen = f"TestQuantize and {fault.found_by}"
     outcome = examine(tmp_path, QUANTISER + fault.source, "-k", chosen)
+    assert outcome.code == 1, outcome.text
+    assert fault.found_by in outcome.failed, outcome.text
+
+
+def test_a_healthy_backend_with_layers_passes(tmp_path: Path) -> None:
+    """A backend whose recipe takes layers and needs texts passes."""
+    outcome = examine(tmp_path, LAYERED, "--hotbed-require", "-k", "TestQuantize")
+    assert outcome.code == 0, outcome.text
+
+
+@pytest.mark.parametrize("fault", RECIPE_FAULTS, ids=lambda fault: fault.name)
+def test_a_recipes_fault_is_found(fault: Fault, tmp_path: Path) -> None:
+    """The test named fails, and no other of its suite hides it."""
+    chosen = f"TestQuantize and {fault.found_by}"
+    outcome = examine(tmp_path, LAYERED + fault.source, "-k", chosen)
     assert outcome.code == 1, outcome.text
     assert fault.found_by in outcome.failed, outcome.text

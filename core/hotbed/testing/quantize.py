@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -17,26 +16,16 @@ from hotbed.fidelity import compare_vectors, threshold
 from hotbed.inference.tokenisation import Tokenizer
 from hotbed.loading import House, load
 from hotbed.models.digests import sha256
-from hotbed.testing.base import Suite
 from hotbed.testing.cases import Case
-from hotbed.testing.supply import KINDS, artifact_of, read
-from hotbed.testing.tiny import TEXTS, build_tiny
+from hotbed.testing.recipes import CALIBRATION, RecipeSuite
+from hotbed.testing.supply import read
+from hotbed.testing.tiny import TEXTS
 
 __all__ = ["QuantizeSuite"]
 
-_CALIBRATION = tuple(text for text in TEXTS if text)
 
-
-class QuantizeSuite(Suite):
+class QuantizeSuite(RecipeSuite):
     """What is written can be asked for, is near enough, and nothing is half done."""
-
-    action: ClassVar[str] = "quantize"
-
-    @pytest.fixture
-    def source(self, house: House, case: Case, tmp_path: Path) -> Artifact:
-        """A float32 artifact in a format that the case reads."""
-        plain = build_tiny(tmp_path / "plain", **KINDS["mean"])
-        return artifact_of(house, case.capability.formats, plain, tmp_path)
 
     def test_the_result_is_near_enough(
         self, house: House, engine: Engine, case: Case, source: Artifact, tmp_path: Path
@@ -49,7 +38,7 @@ class QuantizeSuite(Suite):
         recipe = Recipe(name=case.variety)
         folder = read(house, source.folder)
         out = tmp_path / "out"
-        made = quantize_into(engine, source, folder, recipe, _CALIBRATION, out, house.gate())
+        made = quantize_into(engine, source, folder, recipe, CALIBRATION, out, house.gate())
         with load(made.path, backend=case.backend, dtype=case.dtype) as model:
             found = model.encode(list(TEXTS))
             assert model.decision.chosen is not None
@@ -70,7 +59,7 @@ class QuantizeSuite(Suite):
         before = sha256(source.path)
         folder = read(house, source.folder)
         recipe = Recipe(name=case.variety)
-        quantize_into(engine, source, folder, recipe, _CALIBRATION, tmp_path / "out", house.gate())
+        quantize_into(engine, source, folder, recipe, CALIBRATION, tmp_path / "out", house.gate())
         assert sha256(source.path) == before
 
     def test_an_unknown_recipe_is_refused(
@@ -81,7 +70,7 @@ class QuantizeSuite(Suite):
         recipe = Recipe(name="wishful")
         with pytest.raises(UsageError, match=case.variety):
             quantize_into(
-                engine, source, folder, recipe, _CALIBRATION, tmp_path / "out", house.gate()
+                engine, source, folder, recipe, CALIBRATION, tmp_path / "out", house.gate()
             )
 
     def test_a_damaged_source_is_refused(
@@ -93,7 +82,7 @@ class QuantizeSuite(Suite):
         Else let the error through, or raise a CorruptFileError that names the file.
         """
         self.require(engine, case)
-        batches = calibration(read(house, source.folder), _CALIBRATION)
+        batches = calibration(read(house, source.folder), CALIBRATION)
         source.path.write_bytes(source.path.read_bytes()[:100])
         out = tmp_path / "out"
         out.mkdir()
