@@ -15,10 +15,9 @@ from attrs import evolve
 from numpy.typing import NDArray
 
 import hotbed
-from hotbed.backends import Artifact, Layer, Recipe, TokenBatch, Variant
+from hotbed.backends import Artifact, Layer, Recipe, Variant
 from hotbed.backends.catalog import Catalog
 from hotbed.backends.engine import Engine
-from hotbed.conversion import calibration
 from hotbed.errors import (
     ConversionError,
     CorruptFileError,
@@ -33,60 +32,28 @@ from hotbed.models import read_folder
 from hotbed.models.layout import onnx_storage
 from hotbed.testing import TEXTS, build_tiny
 from hotbed.testing.tiny import bert_config, bert_tensors
-from hotbed.testing.tiny_families import build_family
+from hotbed.testing.tiny_families import TINY
 from hotbed_onnx.integers import warn_of_overflow, without_vnni
 from hotbed_onnx.quantising.recipes import RECIPES, Way, file_stem
-from tests.onnx.quantisable import VOCABULARY, drawn_texts, large_table
-from tests.onnx.reference import build
+from tests.onnx.quantisable import (
+    VOCABULARY,
+    artifact_of,
+    family,
+    large_table,
+    vectors,
+    written,
+)
 
 Floats = NDArray[np.float32]
 MIXING = [way for way in RECIPES if way.mixes]
 MEAN = {"static_int8": 0.98, "dynamic_int8": 0.98, "weights_8bit": 0.99, "weights_4bit": 0.8}
-FAMILIES = ("bert", "xlm-roberta", "modernbert")
+FAMILIES = sorted({"bert", *TINY} - {"static", "model2vec"})
 
 
 @pytest.fixture
 def engine() -> Engine:
     """The backend behind its hooks."""
     return Engine(Catalog().get("onnx_cpu"))
-
-
-def family(path: Path, name: str) -> Path:
-    """A small model of a family, with a table that is large enough to be rounded."""
-    if name == "bert":
-        return large_table(path)
-    return build_family(path, name, seed=3)
-
-
-def artifact_of(folder: Path, profile: str) -> Artifact:
-    """The folder's float32 graph."""
-    path = build(folder, profile)
-    variant = Variant(format="onnx", file=path.name, storage="float32", profile=profile)
-    return Artifact(folder=folder, path=path, variant=variant)
-
-
-def batches_of(folder: Path) -> tuple[TokenBatch, ...]:
-    """The tiny texts for calibration."""
-    return calibration(read_folder(folder), [text for text in TEXTS if text])
-
-
-def written(engine: Engine, artifact: Artifact, out: Path, recipe: Recipe) -> Artifact:
-    """Quantise, and give the file."""
-    out.mkdir(exist_ok=True)
-    (variant,) = engine.quantize(artifact, recipe, batches_of(artifact.folder), out)
-    return Artifact(folder=artifact.folder, path=out / variant.file, variant=variant)
-
-
-def vectors(engine: Engine, artifact: Artifact, texts: tuple[str, ...] = TEXTS) -> Floats:
-    """Sentence embeddings of texts in one batch."""
-    from hotbed.backends import LoadOptions
-
-    tokenizer = Tokenizer.open(read_folder(artifact.folder))
-    batch = tokenizer.batch(tokenizer.encode(list(texts)), np.arange(len(texts)))
-    loaded = engine.load(artifact, LoadOptions(dtype="float32"))
-    found = engine.embed(loaded, batch, ("sentence_embedding",))["sentence_embedding"]
-    engine.close(loaded)
-    return found
 
 
 def operators(path: Path) -> list[str]:
@@ -171,47 +138,6 @@ def test_blocks_are_a_float32_model_with_rounded_weights(
         engine, source, tmp_path / "out", Recipe(name=recipe, options={"accuracy_level": 1})
     )
     np.testing.assert_allclose(vectors(engine, made), vectors(engine, expected), atol=2e-5)
-
-
-@pytest.mark.parametrize("way", MIXING, ids=lambda way: way.recipe)
-def test_what_a_vector_depends_on_is_what_the_file_says(
-    tmp_path: Path, engine: Engine, way: Way
-) -> None:
-    """Alone and beside other texts a vector is the same, unless the file says that it is not."""
-    folder = build_tiny(tmp_path / "m", max_seq_length=40)
-    source = artifact_of(folder, "cpu")
-    made = written(engine, source, tmp_path / "out", Recipe(name=way.recipe))
-    texts = ("bread", "the small cat sleeps under the large tree", "stone water " * 15)
-    together = vectors(engine, made, texts)
-    alone = np.concatenate([vectors(engine, made, (text,)) for text in texts])
-    moved = float(np.abs(together - alone).max())
-    from hotbed.backends import LoadOptions
-
-    loaded = engine.load(made, LoadOptions(dtype=way.dtype))
-    assert loaded.batch_dependent == way.batch_dependent
-    if way.batch_dependent:
-        assert moved > 1e-4
-    else:
-        assert moved < 1e-5
-
-
-@pytest.mark.parametrize("dtype", ["float32", "int8", "w8", "q4", "q8"])
-def test_batch_invariant_vectors_are_equal_to_the_bit(
-    isolated: None, tmp_path: Path, dtype: str
-) -> None:
-    """With ``batch_invariant`` a text has the vector that it has alone, in every form."""
-    plain = large_table(tmp_path / "m")
-    made = tmp_path / "out"
-    hotbed.convert(plain, made, dtype=None if dtype == "float32" else dtype, profile="cpu")
-    texts = [*drawn_texts(60, seed=4), "", "bread"]
-    with hotbed.load(made, dtype=dtype, batch_invariant=True, threads=2) as model:
-        alone = np.stack([model.encode(text) for text in texts])
-        np.testing.assert_array_equal(model.encode(texts), alone)
-        np.testing.assert_array_equal(model.encode(texts[::-1], batch_size=3)[::-1], alone)
-    with hotbed.load(made, dtype=dtype, threads=2) as model:
-        beside = model.encode(texts)
-    if dtype == "q8":  # the same test without it: ranges of whole batches move vectors
-        assert np.abs(beside - alone).max() > 1e-4
 
 
 def test_layers_are_named_and_left_out(tmp_path: Path, engine: Engine) -> None:
