@@ -13,7 +13,7 @@ from hotbed.backends.manifest import Capability
 from hotbed.backends.values import Artifact, Recipe, TokenBatch
 from hotbed.conversion.convert import Converted, Work, publish
 from hotbed.errors import UsageError
-from hotbed.fidelity import Gate, RunnerReference
+from hotbed.fidelity import Gate, artifact_reference
 from hotbed.inference.batching import pack
 from hotbed.inference.tokenisation import Tokenizer
 from hotbed.models.folder import ModelFolder
@@ -51,18 +51,15 @@ def quantize_into(
     """
     capability = _capability(engine, recipe)
     batches = calibration(folder, texts)
-    right = gate.open(folder, artifact)
-    try:
+    with artifact_reference(folder, artifact, gate.open) as reference:
         work = Work(
             action="quantize",
             recipe={**attrs.asdict(recipe), "texts": len(texts)},
             format=capability.to or artifact.variant.format,
             write=lambda place: engine.quantize(artifact, recipe, batches, place),
-            reference=RunnerReference(right, artifact.variant.file),
+            reference=reference,
         )
         return publish(engine, work, folder, out, gate)
-    finally:
-        right.engine.close(right.loaded)
 
 
 def calibration(folder: ModelFolder, texts: Sequence[str]) -> tuple[TokenBatch, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hotbed.fidelity.compare import Fidelity, compare_vectors
 from hotbed.fidelity.gate import Gate, NumpyReference, RunnerReference
 from hotbed.fidelity.report import Report
-from hotbed.fidelity.source import source_reference
+from hotbed.fidelity.source import artifact_reference, source_reference
 from hotbed.fidelity.thresholds import Threshold, threshold
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Report",
     "RunnerReference",
     "Threshold",
+    "artifact_reference",
     "compare_vectors",
     "source_reference",
     "threshold",

@@ -1,18 +1,20 @@
-"""What a conversion is compared with: the model itself, run by the best that knows it here."""
+"""What is taken for right: a model itself, or the file that something was made from."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from attrs import define
 
-from hotbed.backends.values import TokenBatch
+from hotbed.backends.values import Artifact, TokenBatch
 from hotbed.errors import BackendError, ModelError
 from hotbed.fidelity.gate import (
     Floats,
     NumpyReference,
+    Opener,
     OpenReference,
     Reference,
     RunnerReference,
@@ -20,7 +22,7 @@ from hotbed.fidelity.gate import (
 from hotbed.inference.runner import Runner
 from hotbed.models.folder import ModelFolder
 
-__all__ = ["source_reference"]
+__all__ = ["artifact_reference", "source_reference"]
 
 _log = logging.getLogger("hotbed.fidelity")
 
@@ -41,7 +43,30 @@ def source_reference(
         converter: Who converts.
         open_reference: Opens the model with a reference.
     """
-    reference = _Source(folder, converter, open_reference)
+    reference = _Later(partial(_choose, folder, converter, open_reference))
+    try:
+        yield reference
+    finally:
+        reference.close()
+
+
+@contextlib.contextmanager
+def artifact_reference(
+    folder: ModelFolder, artifact: Artifact, opener: Opener
+) -> Iterator[Reference]:
+    """Give what a quantised form is compared with, the file it was made from, and let go of it.
+
+    Args:
+        folder: The model.
+        artifact: The file.
+        opener: Opens it.
+    """
+
+    def choose() -> tuple[Reference, Runner]:
+        runner = opener(folder, artifact)
+        return RunnerReference(runner, artifact.variant.file), runner
+
+    reference = _Later(choose)
     try:
         yield reference
     finally:
@@ -49,12 +74,10 @@ def source_reference(
 
 
 @define(eq=False)
-class _Source:
-    """Opened at first need, when the conversion is over and its memory is free."""
+class _Later:
+    """A reference that is opened at first need, when the work is over and its memory is free."""
 
-    _folder: ModelFolder
-    _converter: str
-    _open: OpenReference
+    _choose: Callable[[], tuple[Reference, Runner | None]]
     _chosen: Reference | None = None
     _runner: Runner | None = None
 
@@ -75,26 +98,32 @@ class _Source:
 
     def _reference(self) -> Reference:
         if self._chosen is None:
-            self._chosen = self._choose()
+            self._chosen, self._runner = self._choose()
         return self._chosen
 
-    def _choose(self) -> Reference:
-        from hotbed.reference import FORWARDS
 
-        if (other := self._opened(self._converter)) is not None:
-            return other
-        if self._folder.family in FORWARDS and self._folder.weight_files:
-            return NumpyReference(self._folder)
-        # Its name is nobody's, so that nobody is left out.
-        own = self._opened("", "the converter's own engine: nothing else here reads these weights")
-        return own or NumpyReference(self._folder)
+def _choose(
+    folder: ModelFolder, converter: str, opener: OpenReference
+) -> tuple[Reference, Runner | None]:
+    from hotbed.reference import FORWARDS
 
-    def _opened(self, without: str, note: str = "") -> Reference | None:
-        try:
-            self._runner = self._open(self._folder, without)
-        except (ModelError, BackendError) as error:
-            _log.info("passed over a reference for %s: %s", self._folder.name, error)
-            return None
-        if self._runner is None:
-            return None
-        return RunnerReference(self._runner, self._folder.variants[0].file, note)
+    if (other := _opened(folder, converter, opener)) is not None:
+        return other
+    if folder.family in FORWARDS and folder.weight_files:
+        return NumpyReference(folder), None
+    # Its name is nobody's, so that nobody is left out.
+    note = "the converter's own engine: nothing else here reads these weights"
+    return _opened(folder, "", opener, note) or (NumpyReference(folder), None)
+
+
+def _opened(
+    folder: ModelFolder, without: str, opener: OpenReference, note: str = ""
+) -> tuple[Reference, Runner] | None:
+    try:
+        runner = opener(folder, without)
+    except (ModelError, BackendError) as error:
+        _log.info("passed over a reference for %s: %s", folder.name, error)
+        return None
+    if runner is None:
+        return None
+    return RunnerReference(runner, folder.variants[0].file, note), runner

@@ -21,6 +21,9 @@ __all__ = ["rewrite"]
 _BLOCK = 32
 """Values that share a scale, as in the hub's 4-bit files."""
 
+_ROWS = 4096
+"""Rows of a table that are read at once: 16 MB of a thousand columns."""
+
 _LEAST_BLOCK = 16
 """What GatherBlockQuantized takes at least."""
 
@@ -261,8 +264,18 @@ def _checked(tensor: Tensor, rows: slice) -> Floats:
 def _table(
     graph: Graph, name: str, shape: tuple[int, int], kind: str, read: Callable[[slice], Any]
 ) -> str:
+    """A table that is made from another, a few of whose rows are read at a time.
+
+    How many does not follow from this table's own size: of scales a block would be all rows.
+    """
+
+    def in_parts(rows: slice) -> Any:
+        start, stop, _ = rows.indices(shape[0])
+        parts = [read(slice(at, min(at + _ROWS, stop))) for at in range(start, stop, _ROWS)]
+        return np.concatenate(parts)
+
     dtype = np.dtype(kind)
-    graph.tensors[name] = Tensor(name=name, shape=shape, dtype=dtype, read=read, by_rows=True)
+    graph.tensors[name] = Tensor(name=name, shape=shape, dtype=dtype, read=in_parts, by_rows=True)
     return name
 
 
