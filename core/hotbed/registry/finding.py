@@ -1,0 +1,206 @@
+"""From what a user wrote to a version: ``support@production``, ``support@1.2.0``,
+``support@^1.2``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+from sqlalchemy import Connection, Row, and_, select
+
+from hotbed.errors import NotRegisteredError, UsageError
+from hotbed.registry.names import require_alias, require_model
+from hotbed.registry.tables import aliases, metrics, models, tags, versions
+from hotbed.registry.versions import LATEST, Requirement
+
+__all__ = ["Registered", "find", "find_model", "full", "read_row", "require_reference", "split"]
+
+
+@frozen(kw_only=True)
+class Registered:
+    """A version, as the registry knows it.
+
+    Attributes:
+        id: Its row.
+        name: The model.
+        version: The version.
+        manifest: Digest of its manifest, which never changes.
+        key: What it sorts by.
+        formats: Of its runnable files.
+        family: ``config.model_type``.
+        dimension: Width of a vector.
+        tokenizer: sha256 of ``tokenizer.json``.
+        base_model: What training began with.
+        size: Bytes of all files.
+        created_at: When.
+        created_by: Who.
+        description: What people say of it.
+        domain: What it is for.
+        licence: A note on its licence.
+        deprecated: Why nobody should use it any more; None where they may.
+        tags: Name → value.
+        metrics: Name → number.
+        aliases: Names that point to it now.
+    """
+
+    id: int
+    name: str
+    version: str
+    manifest: str
+    key: str
+    formats: tuple[str, ...]
+    family: str
+    dimension: int | None
+    tokenizer: str
+    base_model: str
+    size: int
+    created_at: str
+    created_by: str
+    description: str
+    domain: str
+    licence: str
+    deprecated: str | None
+    tags: Mapping[str, str] = field(factory=dict)
+    metrics: Mapping[str, float] = field(factory=dict)
+    aliases: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+def split(reference: str) -> tuple[str, str]:
+    """``name@what`` → both parts; without ``@`` the latest is meant.
+
+    Raises:
+        UsageError: The name, or an alias, would not travel.
+    """
+    name, _, wanted = reference.partition("@")
+    require_model(name)
+    wanted = wanted or LATEST
+    if Requirement.parse(wanted) is None:
+        require_alias(wanted)
+    return name, wanted
+
+
+def find(connection: Connection, reference: str) -> Registered:
+    """Find the version that a reference means.
+
+    Raises:
+        NotRegisteredError: There is none; the message says what there is.
+    """
+    name, wanted = split(reference)
+    model_id = find_model(connection, name)
+    requirement = Requirement.parse(wanted)
+    query = select(versions).where(versions.c.model_id == model_id)
+    if requirement is None:
+        mine = and_(aliases.c.model_id == model_id, aliases.c.alias == wanted)
+        query = query.join(aliases, aliases.c.version_id == versions.c.id).where(mine)
+    elif requirement.exact:
+        query = query.where(versions.c.version == wanted, versions.c.deleted_at.is_(None))
+    else:
+        query = query.where(versions.c.prerelease.is_(False), versions.c.deleted_at.is_(None))
+        if requirement.low:
+            query = query.where(versions.c.key >= requirement.low)
+        if requirement.high:
+            query = query.where(versions.c.key < requirement.high)
+        query = query.order_by(versions.c.key.desc())
+    row = connection.execute(query.limit(1)).first()
+    if row is None:
+        raise NotRegisteredError(_what_there_is(connection, model_id, name, wanted))
+    return read_row(name, row)
+
+
+def find_model(connection: Connection, name: str) -> int:
+    """The row of a model.
+
+    Raises:
+        NotRegisteredError: There is none of that name; the message says which there are.
+    """
+    found = connection.execute(select(models.c.id).where(models.c.name == name)).scalar()
+    if found is not None:
+        return int(found)
+    known = connection.execute(select(models.c.name).order_by(models.c.name).limit(6)).scalars()
+    listed = ", ".join(known) or "none"
+    raise NotRegisteredError(f"no model is called {name!r} in this registry; there is {listed}")
+
+
+def full(connection: Connection, found: Registered) -> Registered:
+    """The same with tags, metrics and aliases."""
+    from attrs import evolve
+
+    mine = found.id
+    pairs = {
+        table.name: dict(
+            connection.execute(
+                select(table.c.name, table.c.value)
+                .where(table.c.version_id == mine)
+                .order_by(table.c.name)
+            ).all()
+        )
+        for table in (tags, metrics)
+    }
+    names = select(aliases.c.alias).where(aliases.c.version_id == mine).order_by(aliases.c.alias)
+    return evolve(
+        found,
+        tags=pairs["tags"],
+        metrics=pairs["metrics"],
+        aliases=tuple(connection.execute(names).scalars()),
+    )
+
+
+def read_row(name: str, row: Row[Any]) -> Registered:
+    """A version from its row."""
+    return Registered(
+        id=row.id,
+        name=name,
+        version=row.version,
+        manifest=row.manifest,
+        key=row.key,
+        formats=tuple(json.loads(row.formats)),
+        family=row.family,
+        dimension=row.dimension,
+        tokenizer=row.tokenizer,
+        base_model=row.base_model,
+        size=row.size,
+        created_at=row.created_at,
+        created_by=row.created_by,
+        description=row.description,
+        domain=row.domain,
+        licence=row.licence,
+        deprecated=row.deprecated,
+    )
+
+
+def _what_there_is(connection: Connection, model_id: int, name: str, wanted: str) -> str:
+    living = (
+        select(versions.c.version)
+        .where(versions.c.model_id == model_id, versions.c.deleted_at.is_(None))
+        .order_by(versions.c.key.desc())
+    )
+    some = ", ".join(connection.execute(living.limit(5)).scalars()) or "none"
+    named = select(aliases.c.alias).where(aliases.c.model_id == model_id).order_by(aliases.c.alias)
+    known = ", ".join(connection.execute(named.limit(8)).scalars()) or "none"
+    gone = connection.execute(
+        select(versions.c.deleted_at).where(
+            versions.c.model_id == model_id, versions.c.version == wanted
+        )
+    ).scalar()
+    deleted = f" ({wanted} was deleted on {gone[:10]})" if gone else ""
+    return (
+        f"{name}@{wanted} is not in this registry{deleted}; its highest versions are {some}, and "
+        f"its aliases {known}"
+    )
+
+
+def require_reference(reference: str) -> None:
+    """Refuse what cannot be a reference, before a database is opened.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    if not reference.strip():
+        raise UsageError("a version is named as model@version, model@alias or model@^1.2")
+    split(reference)
