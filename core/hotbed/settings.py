@@ -56,8 +56,8 @@ class Settings:
         blocked: Plugins that may not be used.
         priority: Backends to prefer, best first.
         devices: Where ``device="auto"`` looks, in order.
-        registry: The registry: a folder, or a ``postgresql://`` URL (``HOTBED_REGISTRY``). None means
-            ``registry`` under ``home``.
+        registry: The registry: a folder, or a ``postgresql://`` URL (``HOTBED_REGISTRY``). None
+            means ``registry`` under ``home``.
         registry_blobs: Where a registry in a database keeps files (``HOTBED_REGISTRY_BLOBS``).
         tuned: The file with what ``hotbed tune`` measured (``HOTBED_TUNED``); it need not be there.
         trace: Whether each hook call is printed on standard error (``HOTBED_TRACE=1``).

@@ -7,8 +7,10 @@ all one, and no lock is needed.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +54,10 @@ class Blobs(Protocol):
 
     def remove(self, digest: str) -> None:
         """Remove a blob; nothing where it is not there."""
+        ...
+
+    def tidy(self, older_than: float) -> None:
+        """Remove what writers left unfinished so many seconds ago."""
         ...
 
     def __iter__(self) -> Iterator[tuple[str, int]]:
@@ -138,9 +144,12 @@ class LocalBlobs:
             for path in sorted(folder.iterdir()):
                 yield path.name, path.stat().st_size
 
-    def stages(self) -> Iterator[Path]:
-        """Files that a writer has not finished, or never will."""
-        yield from sorted((self.root / "stages").glob("*"))
+    def tidy(self, older_than: float) -> None:
+        """Remove what writers left unfinished so many seconds ago."""
+        for stage in (self.root / "stages").glob("*"):
+            with contextlib.suppress(FileNotFoundError):  # its writer finished just now
+                if time.time() - stage.stat().st_mtime > older_than:
+                    stage.unlink()
 
     def path(self, digest: str) -> Path:
         """Where a blob of that digest lies or would lie.

@@ -1,6 +1,4 @@
-"""From what a user wrote to a version: ``support@production``, ``support@1.2.0``,
-``support@^1.2``.
-"""
+"""From what a user wrote to a version: by its number, by a range, by an alias."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Publication:
     why: str = ""
 
 
-class _Taken(Exception):
+class _TakenError(Exception):
     """A blob was collected between its writing and the commit."""
 
 
@@ -89,7 +89,7 @@ def register(store: Store, what: Publication) -> Registered:
         try:
             with store.database.writing() as connection:
                 return _commit(connection, store, what, draft, wanted)
-        except _Taken:
+        except _TakenError:
             continue
     raise RegistryError(
         f"{what.name}: garbage was collected three times while {what.folder} was registered; "
@@ -198,7 +198,7 @@ def _commit(
 
 def _require_blobs(store: Store, entries: Sequence[FileEntry]) -> None:
     if any(store.blobs.size(entry.sha256) != entry.size for entry in entries):
-        raise _Taken
+        raise _TakenError
 
 
 def _model_row(connection: Connection, name: str) -> int:

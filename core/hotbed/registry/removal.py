@@ -94,7 +94,7 @@ def _require_free(connection: Connection, found: Registered, even_if_reachable: 
         raise RegistryError(f"{found} stays: {'; '.join(problems)}")
 
 
-def collect(store: Store, *, dry: bool = False, older_than: float = 0.0) -> Collected:
+def collect(store: Store, *, dry: bool = False, older_than: float = LEASE) -> Collected:
     """Remove the blobs that no version reaches.
 
     Args:
@@ -113,10 +113,8 @@ def collect(store: Store, *, dry: bool = False, older_than: float = 0.0) -> Coll
                 gone, nbytes = gone + 1, nbytes + some[digest]
                 if not dry:
                     store.blobs.remove(digest)
-    for stage in store.blobs.stages():
-        age = time.time() - stage.stat().st_mtime
-        if not dry and age > max(older_than, LEASE):
-            stage.unlink(missing_ok=True)
+    if not dry:
+        store.blobs.tidy(older_than)
     return Collected(blobs=gone, nbytes=nbytes, dry=dry)
 
 

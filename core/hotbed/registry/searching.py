@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
-from sqlalchemy import Connection, Select, exists, or_, select
+from sqlalchemy import Select, exists, or_, select
 
 from hotbed.errors import UsageError
 from hotbed.registry.finding import Registered, full, read_row
@@ -66,12 +66,6 @@ def search(store: Store, query: Query) -> Sequence[Registered]:
         return [full(connection, read_row(row.name, row)) for row in rows]
 
 
-def count(connection: Connection) -> int:
-    """How many versions there are."""
-    living = select(versions.c.id).where(versions.c.deleted_at.is_(None))
-    return len(connection.execute(living).all())
-
-
 def _statement(query: Query) -> Select[Any]:
     found = select(versions, models.c.name).join(models, models.c.id == versions.c.model_id)
     found = found.where(versions.c.deleted_at.is_(None))
@@ -89,17 +83,23 @@ def _statement(query: Query) -> Select[Any]:
         found = found.where(versions.c.base_model == query.base_model)
     if not query.deprecated:
         found = found.where(versions.c.deprecated.is_(None))
+    for clause in (*_tagged(query), *_measured(query)):
+        found = found.where(clause)
+    return _ordered(found, query).limit(query.limit).offset(query.offset)
+
+
+def _tagged(query: Query) -> Iterator[Any]:
     for name, value in query.tags.items():
         mine = (tags.c.version_id == versions.c.id) & (tags.c.name == name)
-        found = found.where(
-            exists().where(mine if value is None else mine & (tags.c.value == value))
-        )
+        yield exists().where(mine if value is None else mine & (tags.c.value == value))
+
+
+def _measured(query: Query) -> Iterator[Any]:
     for bounds, least in ((query.least, True), (query.most, False)):
         for name, bound in bounds.items():
             mine = (metrics.c.version_id == versions.c.id) & (metrics.c.name == name)
             kept = metrics.c.value >= bound if least else metrics.c.value <= bound
-            found = found.where(exists().where(mine & kept))
-    return _ordered(found, query).limit(query.limit).offset(query.offset)
+            yield exists().where(mine & kept)
 
 
 def _ordered(found: Select[Any], query: Query) -> Select[Any]:

@@ -32,9 +32,9 @@ def parse(
 ) -> Reference:
     """Read a model's name.
 
-    ``scheme://rest`` or ``scheme:rest`` names a source; a folder that exists is itself; ``org/name`` is a hub model,
-    and a bare name one of ``sentence-transformers/``, as in sentence-transformers. ``@revision``
-    (``==version`` for wheels) may follow.
+    ``scheme://rest`` or ``scheme:rest`` names a source; a folder that exists is itself;
+    ``org/name`` is a hub model, and a bare name one of ``sentence-transformers/``, as in
+    sentence-transformers. ``@revision`` (``==version`` for wheels) may follow.
 
     Raises:
         UsageError: It is empty, or names two revisions.
