@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hotbed.registry.finding import Registered
+from hotbed.registry.registered import Registered
 from hotbed.registry.registry import Registry
 
 __all__ = ["Registered", "Registry"]

@@ -7,7 +7,8 @@ from typing import Any
 from attrs import frozen
 
 from hotbed.registry.checkout import read_manifest
-from hotbed.registry.finding import Registered, find, full
+from hotbed.registry.finding import find, full
+from hotbed.registry.registered import Registered
 from hotbed.registry.store import Store
 
 __all__ = ["Comparison", "compare"]

@@ -3,84 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve
 from sqlalchemy import Connection, Row, and_, select
 
-from hotbed.errors import NotRegisteredError, UsageError
-from hotbed.registry.names import require_alias, require_model
+from hotbed.errors import NotRegisteredError
+from hotbed.registry.registered import Registered, split
 from hotbed.registry.tables import aliases, metrics, models, tags, versions
-from hotbed.registry.versions import LATEST, Requirement
+from hotbed.registry.versions import Requirement
 
-__all__ = ["Registered", "find", "find_model", "full", "read_row", "require_reference", "split"]
-
-
-@frozen(kw_only=True)
-class Registered:
-    """A version, as the registry knows it.
-
-    Attributes:
-        id: Its row.
-        name: The model.
-        version: The version.
-        manifest: Digest of its manifest, which never changes.
-        key: What it sorts by.
-        formats: Of its runnable files.
-        family: ``config.model_type``.
-        dimension: Width of a vector.
-        tokenizer: sha256 of ``tokenizer.json``.
-        base_model: What training began with.
-        size: Bytes of all files.
-        created_at: When.
-        created_by: Who.
-        description: What people say of it.
-        domain: What it is for.
-        licence: A note on its licence.
-        deprecated: Why nobody should use it any more; None where they may.
-        tags: Name → value.
-        metrics: Name → number.
-        aliases: Names that point to it now.
-    """
-
-    id: int
-    name: str
-    version: str
-    manifest: str
-    key: str
-    formats: tuple[str, ...]
-    family: str
-    dimension: int | None
-    tokenizer: str
-    base_model: str
-    size: int
-    created_at: str
-    created_by: str
-    description: str
-    domain: str
-    licence: str
-    deprecated: str | None
-    tags: Mapping[str, str] = field(factory=dict)
-    metrics: Mapping[str, float] = field(factory=dict)
-    aliases: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.name}@{self.version}"
-
-
-def split(reference: str) -> tuple[str, str]:
-    """``name@what`` → both parts; without ``@`` the latest is meant.
-
-    Raises:
-        UsageError: The name, or an alias, would not travel.
-    """
-    name, _, wanted = reference.partition("@")
-    require_model(name)
-    wanted = wanted or LATEST
-    if Requirement.parse(wanted) is None:
-        require_alias(wanted)
-    return name, wanted
+__all__ = ["find", "find_model", "full", "read_row"]
 
 
 def find(connection: Connection, reference: str) -> Registered:
@@ -127,8 +60,6 @@ def find_model(connection: Connection, name: str) -> int:
 
 def full(connection: Connection, found: Registered) -> Registered:
     """The same with tags, metrics and aliases."""
-    from attrs import evolve
-
     mine = found.id
     pairs = {
         table.name: dict(
@@ -191,14 +122,3 @@ def _what_there_is(connection: Connection, model_id: int, name: str, wanted: str
         f"{name}@{wanted} is not in this registry{deleted}; its highest versions are {some}, and "
         f"its aliases {known}"
     )
-
-
-def require_reference(reference: str) -> None:
-    """Refuse what cannot be a reference, before a database is opened.
-
-    Raises:
-        UsageError: It cannot.
-    """
-    if not reference.strip():
-        raise UsageError("a version is named as model@version, model@alias or model@^1.2")
-    split(reference)

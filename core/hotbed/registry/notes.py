@@ -11,7 +11,8 @@ from sqlalchemy import Connection, delete, insert, update
 
 from hotbed.errors import UsageError
 from hotbed.registry.events import append
-from hotbed.registry.finding import Registered, find, full
+from hotbed.registry.finding import find, full
+from hotbed.registry.registered import Registered
 from hotbed.registry.names import require_model
 from hotbed.registry.store import Store
 from hotbed.registry.tables import metrics, tags, versions

@@ -20,7 +20,8 @@ from hotbed.conversion import read_records
 from hotbed.errors import RegistryError, UsageError
 from hotbed.models.folder import ModelFolder, read_folder
 from hotbed.registry.events import append, now
-from hotbed.registry.finding import Registered, find, find_model
+from hotbed.registry.finding import find, find_model
+from hotbed.registry.registered import Registered
 from hotbed.registry.manifest import FileEntry, Manifest, sha256
 from hotbed.registry.names import require_files, require_model
 from hotbed.registry.notes import Notes, write_notes

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hotbed.registry.finding import Registered, require_reference
+from hotbed.registry.registered import Registered, require_reference
 
 if TYPE_CHECKING:
     from hotbed.registry.auditing import Audited

@@ -16,7 +16,8 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from hotbed.errors import RegistryError
 from hotbed.registry.events import append, now
-from hotbed.registry.finding import Registered, find
+from hotbed.registry.finding import find
+from hotbed.registry.registered import Registered
 from hotbed.registry.moves import history_of, stack
 from hotbed.registry.store import Store
 from hotbed.registry.tables import aliases, files, leases, versions

@@ -9,7 +9,8 @@ from attrs import field, frozen
 from sqlalchemy import Select, exists, or_, select
 
 from hotbed.errors import UsageError
-from hotbed.registry.finding import Registered, full, read_row
+from hotbed.registry.finding import full, read_row
+from hotbed.registry.registered import Registered
 from hotbed.registry.store import Store
 from hotbed.registry.tables import metrics, models, tags, versions
 
