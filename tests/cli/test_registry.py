@@ -17,7 +17,9 @@ def test_a_model_from_registration_to_rollback(hotbed: Run, tiny: Path, tmp_path
         return done.stdout
 
     assert "reg" in run("init")
-    assert "support@0.0.1" in run("register", "support", tiny, "--metric", "ndcg=0.4", "--tag", "a=b")
+    assert "support@0.0.1" in run(
+        "register", "support", tiny, "--metric", "ndcg=0.4", "--tag", "a=b"
+    )
     second = json.loads(run("register", "support", tiny, "--bump", "minor", "--json"))
     assert (second["version"], second["formats"]) == ("0.1.0", ["safetensors"])
     assert "support@production → 0.0.1" in run("promote", "support@0.0.1", "production")

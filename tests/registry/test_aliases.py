@@ -6,7 +6,7 @@ import datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hotbed.errors import IncompatibleError, NotRegisteredError, RegistryError
@@ -111,11 +111,9 @@ def test_delete_keeps_what_can_be_reached(registry: Registry, model: Path) -> No
     registry.audit()
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=25)
 @given(st.lists(st.one_of(st.integers(0, 3), st.just(-1)), max_size=12))
-def test_any_walk_is_a_stack(
-    tmp_path_factory: pytest.TempPathFactory, walked: Registry, steps: list[int]
-) -> None:
+def test_any_walk_is_a_stack(walked: Registry, steps: list[int]) -> None:
     """A promotion pushes, a rollback pops; the alias is what lies on top."""
     alias = f"a{len(walked.history('support'))}x{hash(tuple(steps)) % 10**6}"
     pile: list[str] = []
@@ -152,7 +150,15 @@ def test_the_fold_of_moves() -> None:
 
     def move(kind: str, version: str) -> Move:
         return Move(
-            seq=1, at="", kind=kind, alias="a", version=version, manifest="", before="", who="", why=""
+            seq=1,
+            at="",
+            kind=kind,
+            alias="a",
+            version=version,
+            manifest="",
+            before="",
+            who="",
+            why="",
         )
 
     moves = [move("promote", "1"), move("promote", "2"), move("rollback", "1"), move("unset", "")]

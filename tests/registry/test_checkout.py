@@ -117,8 +117,8 @@ def test_a_blob_that_is_gone(isolated: None, registry: Registry, model: Path) ->
 def test_blobs_cannot_be_written_by_mistake(registry: Registry, model: Path) -> None:
     """Their files are read-only, and so are the links in checked-out folders."""
     registry.register("support", model)
-    for digest, _ in registry.store.blobs:
-        path = registry.store.blobs.local(digest)
+    for blob in registry.store.blobs:
+        path = registry.store.blobs.local(blob.digest)
         assert path is not None
         assert not path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
 

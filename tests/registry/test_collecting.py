@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hotbed.errors import RegistryError
 from hotbed.models.digests import DigestCache
 from hotbed.registry import Registry
 from hotbed.registry.checkout import checkout
@@ -32,19 +33,27 @@ def test_what_is_deleted_goes_and_the_rest_stays(
     registry.register("support", model)
     gone = registry.register("support", other)
     registry.delete("support@0.0.2")
-    counted = registry.gc(dry=True)
-    assert counted == registry.gc(dry=True)
-    done = registry.gc()
+    assert registry.gc().blobs == 0  # all was wanted a moment ago
+    counted = registry.gc(dry=True, older_than=0)
+    assert counted == registry.gc(dry=True, older_than=0)
+    done = registry.gc(older_than=0)
     assert (done.blobs, done.nbytes) == (counted.blobs, counted.nbytes)
     assert done.blobs > 0
-    kept = dict(registry.store.blobs)
+    kept = {blob.digest: blob.size for blob in registry.store.blobs}
     assert sum(kept.values()) == reachable(registry) + kept[gone.manifest]
-    assert registry.gc().blobs == 0
-    checkout(registry.store, registry.resolve("support"), tmp_path / "c", DigestCache(tmp_path / "d"))
+    assert registry.gc(older_than=0).blobs == 0
+    checkout(
+        registry.store, registry.resolve("support"), tmp_path / "c", DigestCache(tmp_path / "d")
+    )
 
 
-def test_a_collection_robs_no_writer(registry: Registry, tmp_path: Path) -> None:
-    """While versions are registered, collections run without pause, and every version is whole."""
+@pytest.mark.parametrize("older_than", [3600.0, 0.0])
+def test_a_collection_robs_no_writer(registry: Registry, tmp_path: Path, older_than: float) -> None:
+    """While versions are registered, collections run without pause, and every version is whole.
+
+    Without any grace a writer may find its blobs gone three times, and says so; it never commits a
+    version that lacks one.
+    """
     models = [build_tiny(tmp_path / str(n), config={"hidden_size": 32 + 8 * n}) for n in range(4)]
     done = threading.Event()
     errors: list[BaseException] = []
@@ -53,22 +62,29 @@ def test_a_collection_robs_no_writer(registry: Registry, tmp_path: Path) -> None
         mine = Registry(registry.store.place, who="broom")
         while not done.is_set():
             try:
-                mine.gc()
-            except BaseException as error:  # noqa: BLE001 - shown by the main thread
+                mine.gc(older_than=older_than)
+            except BaseException as error:
                 errors.append(error)
                 return
 
+    robbed: list[str] = []
     broom = threading.Thread(target=collect)
     broom.start()
     try:
         for number in range(12):
-            registry.register("support", models[number % 4])
+            try:
+                made = registry.register("support", models[number % 4])
+            except RegistryError as error:
+                robbed.append(str(error))
+                continue
             if number % 3 == 2:
-                registry.delete(f"support@0.0.{number}")
+                registry.delete(str(made))
     finally:
         done.set()
         broom.join()
     assert not errors
+    assert all("garbage was collected three times" in said for said in robbed)
+    assert not robbed or older_than == 0
     for one in registry.search():
         checkout(registry.store, one, tmp_path / "c", DigestCache(tmp_path / "d"), paranoid=True)
 

@@ -31,7 +31,7 @@ def store_without_locks(root: str, folder: str) -> list[str]:
     if sys.platform != "win32":
         import fcntl
 
-        fcntl.flock = fcntl.lockf = lambda *_: None  # type: ignore[assignment]
+        fcntl.flock = fcntl.lockf = lambda *_: None
     blobs = LocalBlobs(Path(root))
     return [blobs.put_file(path)[0] for path in sorted(Path(folder).iterdir()) if path.is_file()]
 
@@ -65,7 +65,7 @@ def test_blobs_need_no_lock(tmp_path: Path) -> None:
     found = run(store_without_locks, [(str(tmp_path / "blobs"), str(source))] * WRITERS)
     assert all(some == found[0] for some in found)
     blobs = LocalBlobs(tmp_path / "blobs")
-    assert {digest for digest, _ in blobs} == set(found[0])
+    assert {blob.digest for blob in blobs} == set(found[0])
     for digest in found[0]:
         blobs.get(digest)
     assert not list((tmp_path / "blobs" / "stages").iterdir())

@@ -14,7 +14,15 @@ from hotbed.registry.versions import Requirement, Version, next_version
 
 # semver.org 2.0.0, section 11, and the numbers before and after it.
 ASCENDING = (
-    *("0.9.9", "1.0.0-0", "1.0.0-1", "1.0.0-10", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta"),
+    *(
+        "0.9.9",
+        "1.0.0-0",
+        "1.0.0-1",
+        "1.0.0-10",
+        "1.0.0-alpha",
+        "1.0.0-alpha.1",
+        "1.0.0-alpha.beta",
+    ),
     *("1.0.0-alpha-x", "1.0.0-beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0"),
     *("1.0.1", "1.2.0", "1.10.0", "2.0.0", "10.0.0"),
 )
@@ -55,7 +63,7 @@ def test_what_is_no_version(text: str) -> None:
 @pytest.mark.parametrize(
     ("requirement", "admitted"),
     [
-        ("^1.2", ["1.2.0", "1.9.9"]),
+        ("^1.2", ["1.2.0", "1.2.3", "1.9.9"]),
         ("^1.2.3", ["1.2.3", "1.9.9"]),
         ("^0.2.3", ["0.2.3", "0.2.9"]),
         ("^0.0.3", ["0.0.3"]),

@@ -123,7 +123,7 @@ def search(
         list[str] | None, typer.Option("--max", help="metric=number, at most.", show_default=False)
     ] = None,
     domain: Annotated[str, typer.Option(help="What it is for.")] = "",
-    format: Annotated[str, typer.Option(help="onnx, safetensors, …")] = "",
+    runs_as: Annotated[str, typer.Option("--format", help="onnx, safetensors, …")] = "",
     base_model: Annotated[str, typer.Option(help="What training began with.")] = "",
     current: Annotated[bool, typer.Option("--current", help="Leave deprecated ones out.")] = False,
     sort: Annotated[str, typer.Option(help="name, version, created, size, metric:NAME.")] = "name",
@@ -141,7 +141,7 @@ def search(
             least=numbers(least),
             most=numbers(most),
             domain=domain,
-            format=format,
+            format=runs_as,
             base_model=base_model,
             deprecated=not current,
             sort=sort,

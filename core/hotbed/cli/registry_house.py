@@ -45,12 +45,15 @@ def delete(
 
 def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    older_than: Annotated[
+        float, typer.Option(min=0, help="Hours since a writer wanted the file.")
+    ] = 1.0,
     registry: RegistryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Remove the files that no version reaches."""
     with opened(registry) as found:
-        done = found.gc(dry=dry_run)
+        done = found.gc(dry=dry_run, older_than=older_than * 3600)
     if as_json:
         print_json(attrs.asdict(done))
     else:
@@ -77,9 +80,9 @@ def audit(
     if as_json:
         print_json(attrs.asdict(result))
         return
-    number, digest = result.head
+    last, digest = result.head
     out.print(
         f"{result.events} events, all whole; keep the head elsewhere, for the next audit:\n"
-        f"{number}:{digest}",
+        f"{last}:{digest}",
         markup=False,
     )

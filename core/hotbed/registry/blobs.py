@@ -20,9 +20,24 @@ from attrs import frozen
 
 from hotbed.errors import CorruptFileError, MissingFileError, UsageError
 
-__all__ = ["Blobs", "LocalBlobs"]
+__all__ = ["Blob", "Blobs", "LocalBlobs"]
 
 _CHUNK = 1 << 20
+
+
+@frozen
+class Blob:
+    """A blob that is there.
+
+    Attributes:
+        digest: Its name.
+        size: Bytes.
+        wanted: When a writer last wanted it stored, in seconds since 1970.
+    """
+
+    digest: str
+    size: int
+    wanted: float
 
 
 class Blobs(Protocol):
@@ -60,8 +75,8 @@ class Blobs(Protocol):
         """Remove what writers left unfinished so many seconds ago."""
         ...
 
-    def __iter__(self) -> Iterator[tuple[str, int]]:
-        """Every blob: its digest and its size."""
+    def __iter__(self) -> Iterator[Blob]:
+        """Every blob."""
         ...
 
 
@@ -138,11 +153,13 @@ class LocalBlobs:
         """Remove a blob."""
         self.path(digest).unlink(missing_ok=True)
 
-    def __iter__(self) -> Iterator[tuple[str, int]]:
+    def __iter__(self) -> Iterator[Blob]:
         """Every blob."""
         for folder in sorted((self.root / "sha256").glob("??")):
             for path in sorted(folder.iterdir()):
-                yield path.name, path.stat().st_size
+                with contextlib.suppress(FileNotFoundError):  # collected just now
+                    stat = path.stat()
+                    yield Blob(path.name, stat.st_size, stat.st_ctime)
 
     def tidy(self, older_than: float) -> None:
         """Remove what writers left unfinished so many seconds ago."""
@@ -183,6 +200,8 @@ class LocalBlobs:
         """Whether a blob is there already, whole, and will be after a power cut."""
         if not target.exists() or target.stat().st_size != size:
             return False
+        with contextlib.suppress(OSError):  # somebody else's, in a store that several share
+            target.chmod(0o444)  # sets its ctime and not its mtime: wanted again, and not changed
         _flush_folder(target.parent)  # whoever renamed it may not have come so far
         return True
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from hotbed.errors import CorruptFileError, MissingFileError
 from hotbed.models.digests import DigestCache, sha256
 from hotbed.publishing import staging
-from hotbed.registry.registered import Registered
 from hotbed.registry.manifest import Manifest
+from hotbed.registry.registered import Registered
 from hotbed.registry.store import Store
 
 __all__ = ["checkout", "read_manifest"]

@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 
 from hotbed.errors import RegistryError, UsageError
 
-__all__ = ["Database"]
+__all__ = ["Database", "shown"]
 
 _WAIT = 60.0
 """Seconds that a writer waits for its turn: sixteen writers need far less."""
@@ -121,13 +121,19 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+def shown(url: str) -> str:
+    """A database's place for messages: never a password, nor what may hold one."""
+    return url.partition("?")[0].rpartition("@")[2]
+
+
 @contextlib.contextmanager
 def _told(url: str) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        shown = url.rpartition("@")[2]  # never the password
-        raise RegistryError(f"the registry's database {shown} refused: {error.orig}") from error
+        raise RegistryError(
+            f"the registry's database {shown(url)} refused: {error.orig}"
+        ) from error
 
 
 def _require_local(folder: Path) -> None:

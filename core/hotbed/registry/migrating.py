@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from hotbed.errors import RegistryError
-from hotbed.registry.database import Database
+from hotbed.registry.database import Database, shown
 
 __all__ = ["migrate"]
 
@@ -68,6 +68,6 @@ def _require_known(config: Any, current: str | None, database: Database) -> None
         ScriptDirectory.from_config(config).get_revision(current)
     except CommandError as error:
         raise RegistryError(
-            f"the registry {database.url.rpartition('@')[2]} is at step {current}, which this "
+            f"the registry {shown(database.url)} is at step {current}, which this "
             f"hotbed does not know: a later one wrote it; upgrade hotbed"
         ) from error

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, delete, insert, select
 from hotbed.errors import IncompatibleError, NotRegisteredError, RegistryError, UsageError
 from hotbed.registry.events import Event, append, read_events
 from hotbed.registry.finding import find, find_model, full
-from hotbed.registry.registered import Registered
 from hotbed.registry.names import require_alias
+from hotbed.registry.registered import Registered
 from hotbed.registry.store import Store
 from hotbed.registry.tables import aliases
 

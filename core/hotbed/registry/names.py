@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from hotbed.errors import UsageError
 
-__all__ = ["require_alias", "require_files", "require_model"]
+__all__ = ["require_alias", "require_files", "require_label", "require_model"]
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _LONGEST = 128
@@ -53,6 +53,19 @@ def require_alias(name: str) -> None:
         raise UsageError(f"the alias {name!r} could be taken for a version; begin with a letter")
 
 
+def require_label(name: str) -> None:
+    """Refuse a tag's or metric's name that could not be shown; ``ndcg@10`` can.
+
+    Raises:
+        UsageError: It could not.
+    """
+    if not name.strip() or not name.isprintable() or "=" in name or len(name) > _LONGEST:
+        raise UsageError(
+            f"{name!r:.200} is no name for a tag or a metric: up to {_LONGEST} signs that can be "
+            f"seen, and no '='"
+        )
+
+
 def require_files(paths: Iterable[str]) -> None:
     """Refuse paths inside a version that some system would read as others, all at once.
 
@@ -78,9 +91,7 @@ def _require_name(what: str, name: str) -> None:
     elif len(name) > _LONGEST:
         why = f"has {len(name)} characters, and {_LONGEST} are allowed"
     elif not _NAME.fullmatch(name):
-        why = (
-            "may hold letters, digits, '.', '_' and '-', and begins and ends with one of the first"
-        )
+        why = "holds other signs than letters, digits, '.', '_' and '-', or ends in one of these"
     elif ".." in name:
         why = "holds '..'"
     elif name.split(".")[0].lower() in _DEVICES:

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, delete, insert, update
 from hotbed.errors import UsageError
 from hotbed.registry.events import append
 from hotbed.registry.finding import find, full
+from hotbed.registry.names import require_label
 from hotbed.registry.registered import Registered
-from hotbed.registry.names import require_model
 from hotbed.registry.store import Store
 from hotbed.registry.tables import metrics, tags, versions
 
@@ -40,7 +40,7 @@ class Notes:
 
     def __attrs_post_init__(self) -> None:
         for name in (*self.tags, *self.metrics):
-            require_model(name)
+            require_label(name)
         for name, value in self.metrics.items():
             number = isinstance(value, int | float) and math.isfinite(value)
             if value is not None and not number:

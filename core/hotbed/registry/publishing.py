@@ -21,10 +21,10 @@ from hotbed.errors import RegistryError, UsageError
 from hotbed.models.folder import ModelFolder, read_folder
 from hotbed.registry.events import append, now
 from hotbed.registry.finding import find, find_model
-from hotbed.registry.registered import Registered
 from hotbed.registry.manifest import FileEntry, Manifest, sha256
 from hotbed.registry.names import require_files, require_model
 from hotbed.registry.notes import Notes, write_notes
+from hotbed.registry.registered import Registered
 from hotbed.registry.store import Store
 from hotbed.registry.tables import files, models, versions
 from hotbed.registry.versions import Version, next_version

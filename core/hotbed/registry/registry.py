@@ -49,9 +49,9 @@ class Registry:
         from hotbed.registry.store import open_store
         from hotbed.settings import load_settings
 
-        if where is None:
+        if where is None or (blobs is None and "://" in str(where)):
             settings = load_settings()
-            where = settings.registry or settings.home / "registry"
+            where = where or settings.registry or settings.home / "registry"
             blobs = blobs or settings.registry_blobs
         self.who = getpass.getuser() if who is None else who
         self.store: Store = open_store(where, blobs, create=create)
@@ -264,11 +264,11 @@ class Registry:
 
         return lease(self.store, reference, self.who, seconds)
 
-    def gc(self, *, dry: bool = False) -> Collected:
-        """Remove the blobs that no version reaches."""
+    def gc(self, *, dry: bool = False, older_than: float = 3600.0) -> Collected:
+        """Remove the blobs that no version reaches, and that nobody wanted for so many seconds."""
         from hotbed.registry.removal import collect
 
-        return collect(self.store, dry=dry)
+        return collect(self.store, dry=dry, older_than=older_than)
 
     def audit(self, known: tuple[int, str] | None = None) -> Audited:
         """Check the chain of events, and that everything else follows from it.

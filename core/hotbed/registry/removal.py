@@ -17,15 +17,18 @@ from sqlalchemy import Connection, delete, insert, select, update
 from hotbed.errors import RegistryError
 from hotbed.registry.events import append, now
 from hotbed.registry.finding import find
-from hotbed.registry.registered import Registered
 from hotbed.registry.moves import history_of, stack
+from hotbed.registry.registered import Registered
 from hotbed.registry.store import Store
 from hotbed.registry.tables import aliases, files, leases, versions
 
-__all__ = ["Collected", "collect", "delete_version", "lease"]
+__all__ = ["GRACE", "Collected", "collect", "delete_version", "lease"]
 
 _AT_ONCE = 200
 """Blobs that are removed in one transaction: writers wait meanwhile."""
+
+GRACE = 3600.0
+"""Seconds that a blob stays after somebody wanted it."""
 
 LEASE = 3600.0
 """Seconds that a lease lasts unless it is renewed."""
@@ -95,18 +98,20 @@ def _require_free(connection: Connection, found: Registered, even_if_reachable: 
         raise RegistryError(f"{found} stays: {'; '.join(problems)}")
 
 
-def collect(store: Store, *, dry: bool = False, older_than: float = LEASE) -> Collected:
+def collect(store: Store, *, dry: bool = False, older_than: float = GRACE) -> Collected:
     """Remove the blobs that no version reaches.
 
     Args:
         store: The registry.
         dry: Whether only to count them.
-        older_than: Seconds that a half-written file has to be old.
+        older_than: Seconds since a blob was last wanted. What a writer has stored and not yet
+            committed is younger, so writers need not store it twice. Nothing else depends on it.
     """
+    before = time.time() - older_than
     gone = nbytes = 0
-    candidates = list(store.blobs)
+    candidates = [blob for blob in store.blobs if blob.wanted <= before]
     for start in range(0, len(candidates), _AT_ONCE):
-        some = dict(candidates[start : start + _AT_ONCE])
+        some = {blob.digest: blob.size for blob in candidates[start : start + _AT_ONCE]}
         with store.database.writing() as connection:
             # Asked anew in this transaction: what was committed since is reached.
             spare = set(some) - _reached(connection, list(some))
@@ -115,7 +120,7 @@ def collect(store: Store, *, dry: bool = False, older_than: float = LEASE) -> Co
                 if not dry:
                     store.blobs.remove(digest)
     if not dry:
-        store.blobs.tidy(older_than)
+        store.blobs.tidy(max(older_than, GRACE))
     return Collected(blobs=gone, nbytes=nbytes, dry=dry)
 
 

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from hotbed.errors import RegistryError, UsageError
 from hotbed.registry.blobs import Blobs, LocalBlobs
-from hotbed.registry.database import Database
+from hotbed.registry.database import Database, shown
 from hotbed.registry.migrating import migrate
 
 __all__ = ["Store", "open_store"]
@@ -50,7 +50,7 @@ def open_store(where: str | Path, blobs: str | Path | None = None, *, create: bo
                 "a registry in a database needs a place for files too: blobs= or "
                 "HOTBED_REGISTRY_BLOBS, a folder that all of its users see"
             )
-        database, folder, place = Database(text), Path(blobs), text.rpartition("@")[2]
+        database, folder, place = Database(text), Path(blobs), shown(text)
     else:
         root = Path(text).expanduser().absolute()
         if not create and not (root / DATABASE).exists():

@@ -61,7 +61,7 @@ class Version:
                 f"{text!r} holds build metadata, '+{found.build}', which has no order among "
                 f"versions; keep it in a tag"
             )
-        numbers = re.findall(r"\d+", text)
+        numbers = [part for part in re.split(r"[.-]", text) if part.isdigit()]
         if len(text) > _LONGEST or any(len(number) > _DIGITS for number in numbers):
             raise UsageError(f"{text!r:.200} is too long for a version")
         return cls(text=text, key=_key(found), prerelease=found.prerelease is not None)
