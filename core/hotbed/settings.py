@@ -56,6 +56,9 @@ class Settings:
         blocked: Plugins that may not be used.
         priority: Backends to prefer, best first.
         devices: Where ``device="auto"`` looks, in order.
+        registry: The registry: a folder, or a ``postgresql://`` URL (``HOTBED_REGISTRY``). None
+            means ``registry`` under ``home``.
+        registry_blobs: Where a registry in a database keeps files (``HOTBED_REGISTRY_BLOBS``).
         tuned: The file with what ``hotbed tune`` measured (``HOTBED_TUNED``); it need not be there.
         trace: Whether each hook call is printed on standard error (``HOTBED_TRACE=1``).
     """
@@ -65,6 +68,8 @@ class Settings:
     blocked: tuple[str, ...] = field(default=(), converter=_tuple)
     priority: tuple[str, ...] = field(default=(), converter=_tuple)
     devices: tuple[str, ...] = field(default=("cuda", "cpu"), converter=_tuple)
+    registry: str | None = None
+    registry_blobs: str | None = None
     tuned: Path = field(factory=_default_tuned, converter=_path)
     trace: bool = False
 
@@ -139,6 +144,8 @@ def _validate(values: dict[str, Any], origin: dict[str, str]) -> Settings:
         blocked: list[str] = []
         priority: list[str] = []
         devices: list[str] = ["cuda", "cpu"]
+        registry: str | None = None
+        registry_blobs: str | None = None
         tuned: Path | None = None
         trace: bool = False
 

@@ -22,6 +22,9 @@ _HEAVY = (
     "safetensors",
     "typer",
     "rich",
+    "sqlalchemy",
+    "alembic",
+    "semver",
 )
 
 
@@ -43,6 +46,7 @@ def _imported_by(code: str) -> set[str]:
         "import hotbed",
         "import hotbed; hotbed.load",
         "import hotbed.backends",
+        "from hotbed.registry import Registered, Registry",
         "import hotbed; hotbed.Embedder; hotbed.quantize_embeddings",
         "from hotbed.loading import default_house; default_house().backends.found()",
     ],

@@ -20,6 +20,7 @@ from hotbed.cli import (
     new_backend,
     quantize,
     quickstart,
+    registry,
     tune,
     validate,
 )
@@ -47,6 +48,7 @@ app.command("doctor")(doctor.doctor)
 app.command("tune")(tune.tune)
 app.command("new-backend")(new_backend.new_backend)
 app.add_typer(cache.app, name="cache")
+app.add_typer(registry.app, name="registry")
 
 
 def _print_version(asked: bool) -> None:

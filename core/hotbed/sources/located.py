@@ -23,6 +23,7 @@ class Reference:
         cache_folder: Where the source keeps its files; None means its own habit.
         local_files_only: Whether the network is out of bounds.
         home: ``HOTBED_HOME``.
+        registry: Which registry, for the scheme ``registry``; None means the settings'.
     """
 
     scheme: str
@@ -32,6 +33,7 @@ class Reference:
     cache_folder: Path | None = None
     local_files_only: bool = False
     home: Path
+    registry: str | None = None
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.name}" + (f"@{self.revision}" if self.revision else "")

@@ -14,6 +14,9 @@ from hotbed.sources.located import Located, Reference
 __all__ = ["parse", "resolve"]
 
 _URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<rest>.+)")
+_SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9+-]+):(?P<rest>[^/\\].*)")
+"""``registry:name@version``; two letters at least, because one is a drive of Windows."""
+
 _SHORT = "sentence-transformers"
 
 
@@ -25,12 +28,13 @@ def parse(
     token: str | bool | None = None,
     cache_folder: str | Path | None = None,
     local_files_only: bool = False,
+    registry: str | Path | None = None,
 ) -> Reference:
     """Read a model's name.
 
-    ``scheme://rest`` names a source; a folder that exists is itself; ``org/name`` is a hub model,
-    and a bare name one of ``sentence-transformers/``, as in sentence-transformers. ``@revision``
-    (``==version`` for wheels) may follow.
+    ``scheme://rest`` or ``scheme:rest`` names a source; a folder that exists is itself;
+    ``org/name`` is a hub model, and a bare name one of ``sentence-transformers/``, as in
+    sentence-transformers. ``@revision`` (``==version`` for wheels) may follow.
 
     Raises:
         UsageError: It is empty, or names two revisions.
@@ -53,6 +57,7 @@ def parse(
         cache_folder=None if cache_folder is None else Path(cache_folder).expanduser(),
         local_files_only=local_files_only,
         home=home,
+        registry=None if registry is None else str(registry),
     )
 
 
@@ -62,6 +67,8 @@ def _scheme(model: str) -> tuple[str, str]:
     looks_like_path = model.startswith((".", "/", "~", "\\")) or Path(model).is_absolute()
     if looks_like_path or os.path.exists(model):  # noqa: PTH110 - False, not an error, for names too long
         return "path", model
+    if match := _SCHEME.fullmatch(model):
+        return match["scheme"], match["rest"]
     if model.count("/") > 1 or "\\" in model:
         return "path", model
     return "hf", model if "/" in model else f"{_SHORT}/{model}"

@@ -1,0 +1,88 @@
+"""``hotbed registry delete | gc | audit``: keeping house."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import attrs
+import typer
+
+from hotbed.cli.console import megabytes, out, print_json
+from hotbed.cli.parameters import JsonOption
+from hotbed.cli.registry_parameters import ReferenceArgument, RegistryOption, WhyOption, opened
+from hotbed.errors import UsageError
+
+__all__ = ["add_to"]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("delete")(delete)
+    app.command("gc")(gc)
+    app.command("audit")(audit)
+
+
+def delete(
+    version: ReferenceArgument,
+    even_if_reachable: Annotated[
+        bool,
+        typer.Option("--even-if-reachable", help="Even if a rollback could still go back to it."),
+    ] = False,
+    why: WhyOption = "",
+    registry: RegistryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete a version that no alias, lease, descendant or rollback can reach."""
+    with opened(registry) as found:
+        gone = found.delete(version, why=why, even_if_reachable=even_if_reachable)
+    if as_json:
+        print_json({"deleted": str(gone), "manifest": gone.manifest})
+    else:
+        out.print(
+            f"{gone} is deleted; its number is not used again, and gc takes its files", markup=False
+        )
+
+
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    older_than: Annotated[
+        float, typer.Option(min=0, help="Hours since a writer wanted the file.")
+    ] = 1.0,
+    registry: RegistryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove the files that no version reaches."""
+    with opened(registry) as found:
+        done = found.gc(dry=dry_run, older_than=older_than * 3600)
+    if as_json:
+        print_json(attrs.asdict(done))
+    else:
+        verb = "would be removed" if done.dry else "removed"
+        out.print(f"{done.blobs} files, {megabytes(done.nbytes)}, {verb}", markup=False)
+
+
+def audit(
+    head: Annotated[
+        str, typer.Option(help="NUMBER:DIGEST that an audit printed before; has to be there still.")
+    ] = "",
+    registry: RegistryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check that no event was edited, removed or moved, and that all else follows from them."""
+    known = None
+    if head:
+        number, _, digest = head.partition(":")
+        if not number.isdecimal() or not digest:
+            raise UsageError(f"--head {head!r}: write NUMBER:DIGEST, as an audit prints it")
+        known = (int(number), digest)
+    with opened(registry) as found:
+        result = found.audit(known)
+    if as_json:
+        print_json(attrs.asdict(result))
+        return
+    last, digest = result.head
+    out.print(
+        f"{result.events} events, all whole; keep the head elsewhere, for the next audit:\n"
+        f"{last}:{digest}",
+        markup=False,
+    )

@@ -1,0 +1,234 @@
+"""Files by the sha256 of their bytes: written once, shared by versions, never changed.
+
+What is there under its name is whole: bytes are written under another name, flushed, renamed, and
+the folder is flushed. Two writers of one blob write the same bytes, so whose rename comes last is
+all one, and no lock is needed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Protocol
+
+from attrs import frozen
+
+from hotbed.errors import CorruptFileError, MissingFileError, UsageError
+
+__all__ = ["Blob", "Blobs", "LocalBlobs"]
+
+_CHUNK = 1 << 20
+
+
+@frozen
+class Blob:
+    """A blob that is there.
+
+    Attributes:
+        digest: Its name.
+        size: Bytes.
+        wanted: When a writer last wanted it stored, in seconds since 1970.
+    """
+
+    digest: str
+    size: int
+    wanted: float
+
+
+class Blobs(Protocol):
+    """A store of blobs. A protocol, because other file systems publish in other ways."""
+
+    def put_file(self, path: Path) -> tuple[str, int]:
+        """Store a file; gives its digest and its size."""
+        ...
+
+    def put(self, content: bytes) -> str:
+        """Store some bytes; gives their digest."""
+        ...
+
+    def get(self, digest: str) -> bytes:
+        """The bytes of a blob, checked against its name."""
+        ...
+
+    def open(self, digest: str) -> IO[bytes]:
+        """Open a blob for reading; what is read is not checked."""
+        ...
+
+    def local(self, digest: str) -> Path | None:
+        """Where a blob lies on this machine; None where it does not."""
+        ...
+
+    def size(self, digest: str) -> int | None:
+        """Bytes of a blob; None where it is not there."""
+        ...
+
+    def remove(self, digest: str) -> None:
+        """Remove a blob; nothing where it is not there."""
+        ...
+
+    def tidy(self, older_than: float) -> None:
+        """Remove what writers left unfinished so many seconds ago."""
+        ...
+
+    def __iter__(self) -> Iterator[Blob]:
+        """Every blob."""
+        ...
+
+
+@frozen
+class LocalBlobs:
+    """Blobs in a folder: ``sha256/ab/abcdef…``.
+
+    Attributes:
+        root: The folder.
+    """
+
+    root: Path
+
+    def put_file(self, path: Path) -> tuple[str, int]:
+        """Store a file; one pass reads, hashes and writes it, and what is there stays."""
+        with path.open("rb") as source:
+            return self._put(source)
+
+    def put(self, content: bytes) -> str:
+        """Store some bytes."""
+        digest = hashlib.sha256(content).hexdigest()
+        target = self.path(digest)
+        if not self._there(target, len(content)):
+            stage = self._stage()
+            try:
+                with stage.open("wb") as file:
+                    file.write(content)
+                    _flush(file)
+                self._publish(stage, target)
+            finally:
+                stage.unlink(missing_ok=True)
+        return digest
+
+    def get(self, digest: str) -> bytes:
+        """The bytes of a blob.
+
+        Raises:
+            MissingFileError, CorruptFileError: It is not there, or is not what its name says.
+        """
+        with self.open(digest) as file:
+            content = file.read()
+        found = hashlib.sha256(content).hexdigest()
+        if found != digest:
+            raise CorruptFileError(
+                f"{self.path(digest)}: expected sha256 {digest}, and its {len(content):,} bytes "
+                f"have {found}"
+            )
+        return content
+
+    def open(self, digest: str) -> IO[bytes]:
+        """Open a blob.
+
+        Raises:
+            MissingFileError: It is not there.
+        """
+        try:
+            return self.path(digest).open("rb")
+        except FileNotFoundError as error:
+            raise MissingFileError(f"the blob {digest} is not in {self.root}") from error
+
+    def local(self, digest: str) -> Path | None:
+        """Where a blob lies."""
+        path = self.path(digest)
+        return path if path.exists() else None
+
+    def size(self, digest: str) -> int | None:
+        """Bytes of a blob."""
+        try:
+            return self.path(digest).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def remove(self, digest: str) -> None:
+        """Remove a blob."""
+        self.path(digest).unlink(missing_ok=True)
+
+    def __iter__(self) -> Iterator[Blob]:
+        """Every blob."""
+        for folder in sorted((self.root / "sha256").glob("??")):
+            for path in sorted(folder.iterdir()):
+                with contextlib.suppress(FileNotFoundError):  # collected just now
+                    stat = path.stat()
+                    yield Blob(path.name, stat.st_size, stat.st_ctime)
+
+    def tidy(self, older_than: float) -> None:
+        """Remove what writers left unfinished so many seconds ago."""
+        for stage in (self.root / "stages").glob("*"):
+            with contextlib.suppress(FileNotFoundError):  # its writer finished just now
+                if time.time() - stage.stat().st_mtime > older_than:
+                    stage.unlink()
+
+    def path(self, digest: str) -> Path:
+        """Where a blob of that digest lies or would lie.
+
+        Raises:
+            UsageError: It is no sha256.
+        """
+        if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+            raise UsageError(f"{digest!r:.100} is no sha256 in hexadecimal")
+        return self.root / "sha256" / digest[:2] / digest
+
+    def _put(self, source: IO[bytes]) -> tuple[str, int]:
+        stage, hashing, size = self._stage(), hashlib.sha256(), 0
+        try:
+            with stage.open("wb") as file:
+                while chunk := source.read(_CHUNK):
+                    hashing.update(chunk)
+                    file.write(chunk)
+                    size += len(chunk)
+                digest = hashing.hexdigest()
+                target = self.path(digest)
+                if self._there(target, size):
+                    return digest, size
+                _flush(file)
+            self._publish(stage, target)
+        finally:
+            stage.unlink(missing_ok=True)
+        return digest, size
+
+    def _there(self, target: Path, size: int) -> bool:
+        """Whether a blob is there already, whole, and will be after a power cut."""
+        if not target.exists() or target.stat().st_size != size:
+            return False
+        with contextlib.suppress(OSError):  # somebody else's, in a store that several share
+            target.chmod(0o444)  # sets its ctime and not its mtime: wanted again, and not changed
+        _flush_folder(target.parent)  # whoever renamed it may not have come so far
+        return True
+
+    def _stage(self) -> Path:
+        folder = self.root / "stages"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{os.getpid()}-{uuid.uuid4().hex}"
+
+    def _publish(self, stage: Path, target: Path) -> None:
+        stage.chmod(0o444)
+        if not target.parent.is_dir():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _flush_folder(target.parent.parent)
+        stage.replace(target)
+        _flush_folder(target.parent)
+
+
+def _flush(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows opens no folders
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

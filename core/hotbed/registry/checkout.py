@@ -1,0 +1,109 @@
+"""A version as a model folder on this machine, every byte of it checked.
+
+The folder is named by its manifest, so it never changes either. Files are hard links to the blobs
+where the file system has them, else copies. Digests of files are remembered by inode, size and
+time of change; ``paranoid`` reads them anew, which is what finds a byte that a disk has lost in
+silence.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from hotbed.errors import CorruptFileError, MissingFileError
+from hotbed.models.digests import DigestCache, sha256
+from hotbed.publishing import staging
+from hotbed.registry.manifest import Manifest
+from hotbed.registry.registered import Registered
+from hotbed.registry.store import Store
+
+__all__ = ["checkout", "read_manifest"]
+
+
+def read_manifest(store: Store, found: Registered) -> Manifest:
+    """The manifest of a version, checked against its digest.
+
+    Raises:
+        CorruptFileError, MissingFileError: It is not what was registered; model and version are
+            named.
+    """
+    try:
+        return Manifest.decode(store.blobs.get(found.manifest))
+    except CorruptFileError as error:
+        raise CorruptFileError(f"{found}: its manifest is damaged: {error}") from error
+    except MissingFileError as error:
+        raise MissingFileError(f"{found}: its manifest is gone: {error}") from error
+
+
+def checkout(
+    store: Store, found: Registered, cache: Path, digests: DigestCache, *, paranoid: bool = False
+) -> Path:
+    """Give a folder that holds the version.
+
+    Args:
+        store: The registry.
+        found: The version.
+        cache: Where folders are kept.
+        digests: Remembers digests of files.
+        paranoid: Whether to read every byte again.
+
+    Raises:
+        CorruptFileError, MissingFileError: A file is not what was registered; model, version, file,
+            expected and found digest are named. Nothing was loaded.
+    """
+    manifest = read_manifest(store, found)
+    folder = cache / found.manifest[:2] / found.manifest
+    if not folder.is_dir():
+        with staging(folder) as stage:
+            for entry in manifest.files:
+                target = stage / entry.path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _place(store, found, entry.path, entry.sha256, target)
+    _require_intact(found, manifest, folder, digests, paranoid)
+    return folder
+
+
+def _place(store: Store, found: Registered, path: str, digest: str, target: Path) -> None:
+    local = store.blobs.local(digest)
+    if local is not None:
+        try:
+            os.link(local, target)
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(local, target)
+        return
+    try:
+        with store.blobs.open(digest) as source, target.open("wb") as file:
+            shutil.copyfileobj(source, file)
+    except MissingFileError as error:
+        raise MissingFileError(f"{found}: {path} is gone: {error}") from error
+
+
+def _require_intact(
+    found: Registered, manifest: Manifest, folder: Path, digests: DigestCache, paranoid: bool
+) -> None:
+    paths = {entry.path: folder / entry.path for entry in manifest.files}
+    missing = [name for name, path in paths.items() if not path.is_file()]
+    if missing:
+        raise MissingFileError(
+            f"{found}: {', '.join(missing)} is not in {folder}; remove the folder, and it is made "
+            f"anew from the registry"
+        )
+    short = [e for e in manifest.files if paths[e.path].stat().st_size != e.size]
+    for entry in short:
+        size = paths[entry.path].stat().st_size
+        raise CorruptFileError(
+            f"{found}: {entry.path} is damaged: it has {size:,} bytes instead of {entry.size:,}; "
+            f"expected sha256 {entry.sha256}, found {sha256(paths[entry.path])}. `hotbed registry "
+            f"doctor` says what can be repaired"
+        )
+    known = {} if paranoid else digests.files(list(paths.values()))
+    for entry in manifest.files:
+        path = paths[entry.path]
+        digest = sha256(path) if paranoid else known[path]
+        if digest != entry.sha256:
+            raise CorruptFileError(
+                f"{found}: {entry.path} is damaged: expected sha256 {entry.sha256}, found {digest} "
+                f"in {path}. `hotbed registry doctor` says what can be repaired"
+            )

@@ -1,0 +1,174 @@
+"""One database, two kinds: SQLite beside the blobs, PostgreSQL by URL. Writers take turns.
+
+The chain of events has one end, so writers take turns in any case: ``BEGIN IMMEDIATE`` on SQLite,
+an advisory lock of the transaction on PostgreSQL. A transaction that cannot begin waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import OperationalError
+
+from hotbed.errors import RegistryError, UsageError
+
+__all__ = ["Database", "shown"]
+
+_WAIT = 60.0
+"""Seconds that a writer waits for its turn: sixteen writers need far less."""
+
+_LOCK = 0x686F74626564  # "hotbed": the key of the advisory lock
+
+_REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "lustre", "gpfs", "ceph"})
+_REMOTE_FUSE = ("fuse.sshfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.glusterfs", "fuse.rclone")
+
+
+@define(eq=False)
+class Database:
+    """An open database.
+
+    Attributes:
+        url: SQLAlchemy's URL, or the path of a SQLite file.
+    """
+
+    url: str
+    _engine: Engine | None = field(default=None, init=False)
+    _process: int = field(default=0, init=False)
+    _lock: threading.Lock = field(factory=threading.Lock, init=False)
+
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file; None for a server."""
+        return None if "://" in self.url else Path(self.url)
+
+    def engine(self) -> Engine:
+        """The engine, made anew after a fork: connections do not survive one."""
+        with self._lock:
+            if self._engine is None or self._process != os.getpid():
+                self._engine = _open(self.url)
+                self._process = os.getpid()
+            return self._engine
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that sees one state and writes nothing."""
+        with _told(self.url), self.engine().connect() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """The one writing transaction there is at a time; all of it happens, or nothing."""
+        engine = self.engine().execution_options(writes=True)
+        with _told(self.url), engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        with self._lock:
+            if self._engine is not None and self._process == os.getpid():
+                self._engine.dispose()
+            self._engine = None
+
+
+def _open(url: str) -> Engine:
+    if "://" in url:
+        if url.startswith("postgres://"):
+            url = url.replace("postgres://", "postgresql://", 1)
+        if url.startswith("postgresql://"):
+            url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+        if not url.startswith("postgresql+psycopg://"):
+            scheme = url.partition("://")[0]
+            raise UsageError(
+                f"a registry is a folder or a postgresql:// URL, and {scheme}:// is neither"
+            )
+        try:
+            return create_engine(url, pool_pre_ping=True)
+        except ModuleNotFoundError as error:
+            raise RegistryError(
+                "PostgreSQL needs psycopg, which is not installed; "
+                'fix: pip install "hotbed[postgres]"'
+            ) from error
+    path = Path(url)
+    _require_local(path.parent)
+    engine = create_engine(f"sqlite:///{path}")
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # transactions begin where we say so
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {int(_WAIT * 1000)}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")  # a commit survives a power cut
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def shown(url: str) -> str:
+    """A database's place for messages: never a password, nor what may hold one."""
+    return url.partition("?")[0].rpartition("@")[2]
+
+
+@contextlib.contextmanager
+def _told(url: str) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise RegistryError(
+            f"the registry's database {shown(url)} refused: {error.orig}"
+        ) from error
+
+
+def _require_local(folder: Path) -> None:
+    """Refuse a network file system: its locks may let two writers in, which destroys the file.
+
+    Raises:
+        RegistryError: The folder is on one.
+    """
+    kind = _filesystem(folder.resolve())
+    if kind in _REMOTE or kind.startswith(_REMOTE_FUSE):
+        raise RegistryError(
+            f"{folder} is on a network file system ({kind}), where SQLite's locks cannot be relied "
+            f"on (sqlite.org/useovernet.html). Keep the database on a local disk, or use "
+            f"postgresql://"
+        )
+
+
+def _filesystem(folder: Path) -> str:
+    """The kind of file system under a folder; ``""`` where the system does not tell."""
+    found, longest = "", -1
+    for point, kind in _mounts():
+        if folder.is_relative_to(point) and len(point) > longest:
+            found, longest = kind, len(point)
+    return found
+
+
+@functools.cache
+def _mounts() -> tuple[tuple[str, str], ...]:
+    path = Path("/proc/self/mountinfo")
+    if not path.exists():
+        return ()
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    rows = [line.split(" ") for line in lines]
+    return tuple(
+        (row[4].encode().decode("unicode_escape"), row[row.index("-") + 1])
+        for row in rows
+        if "-" in row
+    )

@@ -1,0 +1,151 @@
+"""The audit trail: one chain of events, each of which holds the digest of the one before.
+
+Who edits, removes or reorders an event breaks the chain behind it. Who rewrites the whole chain,
+or cuts off its end together with the record of its head, leaves a chain that is sound in itself:
+against that, keep ``head()`` somewhere else now and then, and hand it to ``verify``.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from attrs import frozen
+from sqlalchemy import Connection, insert, select, update
+
+from hotbed.errors import RegistryError
+from hotbed.registry.manifest import canonical
+from hotbed.registry.tables import chain, events
+
+__all__ = ["GENESIS", "Event", "append", "head", "now", "read_events", "verify_chain"]
+
+GENESIS = "0" * 64
+"""What the first event names as its predecessor."""
+
+
+@frozen(kw_only=True)
+class Event:
+    """Something that happened.
+
+    Attributes:
+        seq: Its number, from 1, without gaps.
+        at: When, in UTC, ISO 8601.
+        who: Who did it.
+        why: Their reason; ``""`` where they gave none.
+        kind: ``register``, ``promote``, ``rollback``, ``annotate``, ``deprecate``, ``delete``, …
+        model: The model.
+        subject: The version or alias.
+        payload: The rest, by kind.
+        previous: Digest of the event before.
+        digest: Of this one.
+    """
+
+    seq: int
+    at: str
+    who: str
+    why: str
+    kind: str
+    model: str
+    subject: str
+    payload: Mapping[str, Any]
+    previous: str
+    digest: str
+
+    def computed(self) -> str:
+        """The digest that its content has."""
+        content = [self.seq, self.at, self.who, self.why, self.kind, self.model, self.subject]
+        return hashlib.sha256(canonical([*content, self.payload, self.previous])).hexdigest()
+
+
+def now() -> str:
+    """This moment in UTC, to the microsecond."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
+
+
+def append(
+    connection: Connection,
+    kind: str,
+    model: str,
+    subject: str,
+    payload: Mapping[str, Any],
+    *,
+    who: str,
+    why: str,
+    at: str = "",
+) -> Event:
+    """Add an event to the chain, in the transaction that does what it tells."""
+    seq, previous = head(connection)
+    new = Event(
+        seq=seq + 1,
+        at=at or now(),
+        who=who,
+        why=why,
+        kind=kind,
+        model=model,
+        subject=subject,
+        payload=payload,
+        previous=previous,
+        digest="",
+    )
+    digest = new.computed()
+    row = {name: getattr(new, name) for name in ("seq", "at", "who", "why", "kind", "model")}
+    row |= {"subject": subject, "payload": canonical(payload).decode(), "previous": previous}
+    connection.execute(insert(events).values(**row, digest=digest))
+    connection.execute(update(chain).where(chain.c.id == 1).values(seq=new.seq, digest=digest))
+    return Event(**{**row, "payload": payload, "digest": digest})
+
+
+def head(connection: Connection) -> tuple[int, str]:
+    """The number and the digest of the last event."""
+    row = connection.execute(select(chain.c.seq, chain.c.digest).where(chain.c.id == 1)).one()
+    return row.seq, row.digest
+
+
+def read_events(connection: Connection, model: str | None = None) -> Iterator[Event]:
+    """Every event, the oldest first."""
+    query = select(events).order_by(events.c.seq)
+    if model is not None:
+        query = query.where(events.c.model == model)
+    for row in connection.execute(query):
+        values = row._asdict()
+        yield Event(**{**values, "payload": json.loads(values["payload"])})
+
+
+def verify_chain(connection: Connection, known: tuple[int, str] | None = None) -> int:
+    """Check every event, and give their number.
+
+    Args:
+        connection: The database.
+        known: A head that was kept elsewhere: the chain has to hold it still.
+
+    Raises:
+        RegistryError: An event was edited, removed, added or moved; the first is named.
+    """
+    previous, seq, seen = GENESIS, 0, known is None or known == (0, GENESIS)
+    for found in read_events(connection):
+        if found.seq != seq + 1:
+            raise RegistryError(f"the audit trail lacks event {seq + 1}: {found.seq} follows {seq}")
+        if found.previous != previous:
+            raise RegistryError(
+                f"event {found.seq} ({found.kind} {found.model} {found.subject}) follows another "
+                f"event than the one before it: something was edited, removed or moved"
+            )
+        if found.digest != found.computed():
+            raise RegistryError(
+                f"event {found.seq} ({found.kind} {found.model} {found.subject}, {found.at}) was "
+                f"edited: its digest is {found.digest}, and its content has {found.computed()}"
+            )
+        previous, seq = found.digest, found.seq
+        seen = seen or (seq, previous) == known
+    if head(connection) != (seq, previous):
+        last, _ = head(connection)
+        raise RegistryError(f"the audit trail ends at event {seq}, and {last} were recorded")
+    if not seen and known is not None:
+        raise RegistryError(
+            f"the audit trail does not hold event {known[0]} with digest {known[1]}, which was "
+            f"kept elsewhere: it was cut off or rewritten"
+        )
+    return seq

@@ -1,0 +1,124 @@
+"""From what a user wrote to a version: by its number, by a range, by an alias."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from attrs import evolve
+from sqlalchemy import Connection, Row, and_, select
+
+from hotbed.errors import NotRegisteredError
+from hotbed.registry.registered import Registered, split
+from hotbed.registry.tables import aliases, metrics, models, tags, versions
+from hotbed.registry.versions import Requirement
+
+__all__ = ["find", "find_model", "full", "read_row"]
+
+
+def find(connection: Connection, reference: str) -> Registered:
+    """Find the version that a reference means.
+
+    Raises:
+        NotRegisteredError: There is none; the message says what there is.
+    """
+    name, wanted = split(reference)
+    model_id = find_model(connection, name)
+    requirement = Requirement.parse(wanted)
+    query = select(versions).where(versions.c.model_id == model_id)
+    if requirement is None:
+        mine = and_(aliases.c.model_id == model_id, aliases.c.alias == wanted)
+        query = query.join(aliases, aliases.c.version_id == versions.c.id).where(mine)
+    elif requirement.exact:
+        query = query.where(versions.c.version == wanted, versions.c.deleted_at.is_(None))
+    else:
+        query = query.where(versions.c.prerelease.is_(False), versions.c.deleted_at.is_(None))
+        if requirement.low:
+            query = query.where(versions.c.key >= requirement.low)
+        if requirement.high:
+            query = query.where(versions.c.key < requirement.high)
+        query = query.order_by(versions.c.key.desc())
+    row = connection.execute(query.limit(1)).first()
+    if row is None:
+        raise NotRegisteredError(_what_there_is(connection, model_id, name, wanted))
+    return read_row(name, row)
+
+
+def find_model(connection: Connection, name: str) -> int:
+    """The row of a model.
+
+    Raises:
+        NotRegisteredError: There is none of that name; the message says which there are.
+    """
+    found = connection.execute(select(models.c.id).where(models.c.name == name)).scalar()
+    if found is not None:
+        return int(found)
+    known = connection.execute(select(models.c.name).order_by(models.c.name).limit(6)).scalars()
+    listed = ", ".join(known) or "none"
+    raise NotRegisteredError(f"no model is called {name!r} in this registry; there is {listed}")
+
+
+def full(connection: Connection, found: Registered) -> Registered:
+    """The same with tags, metrics and aliases."""
+    mine = found.id
+    pairs = {
+        table.name: dict(
+            connection.execute(
+                select(table.c.name, table.c.value)
+                .where(table.c.version_id == mine)
+                .order_by(table.c.name)
+            ).all()
+        )
+        for table in (tags, metrics)
+    }
+    names = select(aliases.c.alias).where(aliases.c.version_id == mine).order_by(aliases.c.alias)
+    return evolve(
+        found,
+        tags=pairs["tags"],
+        metrics=pairs["metrics"],
+        aliases=tuple(connection.execute(names).scalars()),
+    )
+
+
+def read_row(name: str, row: Row[Any]) -> Registered:
+    """A version from its row."""
+    return Registered(
+        id=row.id,
+        name=name,
+        version=row.version,
+        manifest=row.manifest,
+        key=row.key,
+        formats=tuple(json.loads(row.formats)),
+        family=row.family,
+        dimension=row.dimension,
+        tokenizer=row.tokenizer,
+        base_model=row.base_model,
+        size=row.size,
+        created_at=row.created_at,
+        created_by=row.created_by,
+        description=row.description,
+        domain=row.domain,
+        licence=row.licence,
+        deprecated=row.deprecated,
+    )
+
+
+def _what_there_is(connection: Connection, model_id: int, name: str, wanted: str) -> str:
+    living = (
+        select(versions.c.version)
+        .where(versions.c.model_id == model_id, versions.c.deleted_at.is_(None))
+        .order_by(versions.c.key.desc())
+    )
+    some = ", ".join(connection.execute(living.limit(5)).scalars()) or "none"
+    named = select(aliases.c.alias).where(aliases.c.model_id == model_id).order_by(aliases.c.alias)
+    known = ", ".join(connection.execute(named.limit(8)).scalars()) or "none"
+    gone = connection.execute(
+        select(versions.c.deleted_at).where(
+            versions.c.model_id == model_id, versions.c.version == wanted
+        )
+    ).scalar()
+    deleted = f" ({wanted} was deleted on {gone[:10]})" if gone else ""
+    return (
+        f"{name}@{wanted} is not in this registry{deleted}; its highest versions are {some}, and "
+        f"its aliases {known}"
+    )

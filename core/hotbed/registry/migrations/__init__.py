@@ -1,0 +1,1 @@
+"""How a registry's tables came to be, one step after the other."""

@@ -1,0 +1,101 @@
+"""What is said of a version and may change: every change is an event."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+from sqlalchemy import Connection, delete, insert, update
+
+from hotbed.errors import UsageError
+from hotbed.registry.events import append
+from hotbed.registry.finding import find, full
+from hotbed.registry.names import require_label
+from hotbed.registry.registered import Registered
+from hotbed.registry.store import Store
+from hotbed.registry.tables import metrics, tags, versions
+
+__all__ = ["Notes", "annotate", "deprecate", "write_notes"]
+
+
+@frozen(kw_only=True)
+class Notes:
+    """What is said; None leaves as it is.
+
+    Attributes:
+        description: What people say of it.
+        domain: What it is for.
+        licence: A note on its licence.
+        tags: Name → value; None as a value removes the tag.
+        metrics: Name → number; None removes it.
+    """
+
+    description: str | None = None
+    domain: str | None = None
+    licence: str | None = None
+    tags: Mapping[str, str | None] = field(factory=dict)
+    metrics: Mapping[str, float | None] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        for name in (*self.tags, *self.metrics):
+            require_label(name)
+        for name, value in self.metrics.items():
+            number = isinstance(value, int | float) and math.isfinite(value)
+            if value is not None and not number:
+                raise UsageError(f"the metric {name}={value!r} is not a finite number")
+
+    def said(self) -> dict[str, Any]:
+        """What is said, as plain values."""
+        texts = {name: getattr(self, name) for name in ("description", "domain", "licence")}
+        found: dict[str, Any] = {name: text for name, text in texts.items() if text is not None}
+        if self.tags:
+            found["tags"] = dict(self.tags)
+        if self.metrics:
+            found["metrics"] = {
+                name: None if value is None else float(value)
+                for name, value in self.metrics.items()
+            }
+        return found
+
+
+def annotate(store: Store, reference: str, notes: Notes, *, who: str, why: str) -> Registered:
+    """Change what is said of a version."""
+    if not notes.said():
+        raise UsageError("nothing to say: give a description, domain, licence, tags or metrics")
+    with store.database.writing() as connection:
+        found = find(connection, reference)
+        write_notes(connection, found.id, notes)
+        append(connection, "annotate", found.name, found.version, notes.said(), who=who, why=why)
+        return full(connection, find(connection, str(found)))
+
+
+def deprecate(
+    store: Store, reference: str, message: str | None, *, who: str, why: str
+) -> Registered:
+    """Say why nobody should use a version any more; loading it shows that. None takes it back."""
+    if message is not None and not message.strip():
+        raise UsageError("a deprecation says why, and what to use instead")
+    with store.database.writing() as connection:
+        found = find(connection, reference)
+        change = update(versions).where(versions.c.id == found.id).values(deprecated=message)
+        connection.execute(change)
+        payload = {"message": message}
+        append(connection, "deprecate", found.name, found.version, payload, who=who, why=why)
+        return full(connection, find(connection, str(found)))
+
+
+def write_notes(connection: Connection, version_id: int, notes: Notes) -> None:
+    """Write them, in the caller's transaction."""
+    said = notes.said()
+    texts = {name: said[name] for name in ("description", "domain", "licence") if name in said}
+    if texts:
+        connection.execute(update(versions).where(versions.c.id == version_id).values(**texts))
+    for table, pairs in ((tags, said.get("tags", {})), (metrics, said.get("metrics", {}))):
+        for name, value in pairs.items():
+            mine = (table.c.version_id == version_id) & (table.c.name == name)
+            connection.execute(delete(table).where(mine))
+            if value is not None:
+                row = {"version_id": version_id, "name": name, "value": value}
+                connection.execute(insert(table).values(**row))

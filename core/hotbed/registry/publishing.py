@@ -1,0 +1,236 @@
+"""Register a version: blobs, then the manifest, then one commit.
+
+Everything that a version holds is on the disk before the commit, and a reader follows commit →
+manifest → blob. Whoever collects garbage does so inside a writing transaction, and the commit looks
+once more whether every blob is there: so no writer has to announce itself, and none can be robbed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+from attrs import evolve, frozen
+from sqlalchemy import Connection, insert, select
+
+from hotbed.conversion import read_records
+from hotbed.errors import RegistryError, UsageError
+from hotbed.models.folder import ModelFolder, read_folder
+from hotbed.registry.events import append, now
+from hotbed.registry.finding import find, find_model
+from hotbed.registry.manifest import FileEntry, Manifest, sha256
+from hotbed.registry.names import require_files, require_model
+from hotbed.registry.notes import Notes, write_notes
+from hotbed.registry.registered import Registered
+from hotbed.registry.store import Store
+from hotbed.registry.tables import files, models, versions
+from hotbed.registry.versions import Version, next_version
+
+__all__ = ["Publication", "register"]
+
+_LEFT_OUT = frozenset({".git", ".cache", "__pycache__"})
+"""Folders that belong to tools, and not to the model."""
+
+_TRIES = 3
+"""Times that blobs are written which a garbage collection took before the commit."""
+
+
+@frozen(kw_only=True)
+class Publication:
+    """What is registered, and what is said of it.
+
+    Attributes:
+        name: The model.
+        folder: The model folder.
+        version: The version; ``""`` for the next.
+        bump: Which number counts up where no version is given.
+        parent: What it was made from, as a reference; ``""`` for none.
+        base_model: What training began with; ``""`` takes what the records tell.
+        training_data: What it was trained on.
+        notes: What may change later.
+        who: Who registers it.
+        why: Their reason.
+    """
+
+    name: str
+    folder: Path
+    version: str = ""
+    bump: str = "patch"
+    parent: str = ""
+    base_model: str = ""
+    training_data: str = ""
+    notes: Notes
+    who: str
+    why: str = ""
+
+
+class _TakenError(Exception):
+    """A blob was collected between its writing and the commit."""
+
+
+def register(store: Store, what: Publication) -> Registered:
+    """Register a version.
+
+    Raises:
+        UsageError: A name, a version or a file cannot be used.
+        ModelError: The folder is no model.
+        RegistryError: The version is there already.
+    """
+    require_model(what.name)
+    wanted = Version.parse(what.version) if what.version else None
+    model = read_folder(what.folder)
+    paths = _paths(what.folder)
+    require_files(paths)
+    for _ in range(_TRIES):
+        entries = [_stored(store, what.folder, path) for path in paths]
+        draft = _draft(what, model, entries)
+        try:
+            with store.database.writing() as connection:
+                return _commit(connection, store, what, draft, wanted)
+        except _TakenError:
+            continue
+    raise RegistryError(
+        f"{what.name}: garbage was collected three times while {what.folder} was registered; "
+        f"something deletes files of {store.place} without asking it"
+    )
+
+
+def _paths(folder: Path) -> list[str]:
+    """Every file of the folder, with forward slashes.
+
+    Raises:
+        UsageError: Something in it is no ordinary file: a version has to be the same everywhere.
+    """
+    found, odd = [], []
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if _LEFT_OUT.intersection(inside.parts):
+            continue
+        if path.is_symlink():
+            odd.append(f"{inside.as_posix()!r} is a symbolic link to {path.readlink()}")
+        elif path.is_file():
+            found.append(inside.as_posix())
+        elif not path.is_dir():
+            odd.append(f"{inside.as_posix()!r} is no ordinary file")
+    if odd:
+        raise UsageError(f"{folder} cannot be registered: {'; '.join(odd)}; copy what they mean")
+    return found
+
+
+def _stored(store: Store, folder: Path, path: str) -> FileEntry:
+    digest, size = store.blobs.put_file(folder / path)
+    return FileEntry(path=path, sha256=digest, size=size)
+
+
+def _draft(what: Publication, model: ModelFolder, entries: Sequence[FileEntry]) -> Manifest:
+    """The manifest, less its version and its date."""
+    records = read_records(what.folder)
+    hidden = model.config.get("hidden_size")
+    tokenizer = [entry.sha256 for entry in entries if entry.path.endswith("tokenizer.json")]
+    data = what.training_data
+    return Manifest(
+        name=what.name,
+        version="",
+        files=entries,
+        variants=[attrs.asdict(variant) for variant in model.variants],
+        family=model.family,
+        dimension=model.pipeline.dimension(hidden) if isinstance(hidden, int) else None,
+        max_length=model.max_seq_length,
+        tokenizer=tokenizer[0] if tokenizer else "",
+        parent="",
+        base_model=what.base_model or (records[0].model if records else ""),
+        training_data=data,
+        training_digest=sha256(data.encode()) if data else "",
+        made=[json.loads(json.dumps(attrs.asdict(record))) for record in records],
+        created_at="",
+        created_by=what.who,
+    )
+
+
+def _commit(
+    connection: Connection, store: Store, what: Publication, draft: Manifest, wanted: Version | None
+) -> Registered:
+    _require_blobs(store, draft.files)
+    model_id = _model_row(connection, what.name)
+    version = _version(connection, model_id, what, wanted)
+    parent = find(connection, what.parent) if what.parent else None
+    at = now()
+    manifest = evolve(
+        draft, version=version.text, parent="" if parent is None else str(parent), created_at=at
+    )
+    digest = store.blobs.put(manifest.encode())
+    row: dict[str, Any] = {
+        "model_id": model_id,
+        "version": version.text,
+        "key": version.key,
+        "prerelease": version.prerelease,
+        "manifest": digest,
+        "parent_id": None if parent is None else parent.id,
+        "family": manifest.family,
+        "formats": json.dumps(manifest.formats),
+        "dimension": manifest.dimension,
+        "tokenizer": manifest.tokenizer,
+        "base_model": manifest.base_model,
+        "size": manifest.size,
+        "created_at": at,
+        "created_by": what.who,
+        "description": "",
+        "domain": "",
+        "licence": "",
+    }
+    version_id = connection.execute(insert(versions).values(**row)).inserted_primary_key[0]  # type: ignore[index]
+    connection.execute(
+        insert(files), [{"version_id": version_id, **attrs.asdict(entry)} for entry in draft.files]
+    )
+    write_notes(connection, version_id, what.notes)
+    payload: Mapping[str, Any] = {
+        "manifest": digest,
+        "notes": what.notes.said(),
+        "parent": manifest.parent,
+    }
+    append(
+        connection, "register", what.name, version.text, payload, who=what.who, why=what.why, at=at
+    )
+    return find(connection, f"{what.name}@{version.text}")
+
+
+def _require_blobs(store: Store, entries: Sequence[FileEntry]) -> None:
+    if any(store.blobs.size(entry.sha256) != entry.size for entry in entries):
+        raise _TakenError
+
+
+def _model_row(connection: Connection, name: str) -> int:
+    """The model's row, made where there is none."""
+    same = select(models.c.name).where(models.c.folded == name.casefold())
+    known = connection.execute(same).scalar()
+    if known == name:
+        return find_model(connection, name)
+    if known is not None:
+        raise UsageError(f"{name!r} differs from the model {known!r} in case only; take its name")
+    made = connection.execute(insert(models).values(name=name, folded=name.casefold()))
+    return int(made.inserted_primary_key[0])  # type: ignore[index]
+
+
+def _version(
+    connection: Connection, model_id: int, what: Publication, wanted: Version | None
+) -> Version:
+    """The version asked for, or the next."""
+    query = select(versions.c.version, versions.c.manifest, versions.c.deleted_at)
+    query = query.where(versions.c.model_id == model_id)
+    if wanted is not None:
+        row = connection.execute(query.where(versions.c.version == wanted.text)).first()
+        if row is not None:
+            was = f"and was deleted on {row.deleted_at[:10]}" if row.deleted_at else "already"
+            raise RegistryError(
+                f"{what.name}@{wanted} is registered {was}, with manifest {row.manifest[:12]}…: a "
+                f"version never changes, and its number is used once; take another, or bump="
+            )
+        return wanted
+    # The highest of each kind decide; there may be thousands below.
+    stable = query.where(versions.c.prerelease.is_(False)).order_by(versions.c.key.desc()).limit(1)
+    pre = query.where(versions.c.prerelease.is_(True)).order_by(versions.c.key.desc()).limit(1)
+    taken = [row.version for part in (stable, pre) for row in connection.execute(part)]
+    return next_version(what.bump, [Version.parse(text) for text in taken])

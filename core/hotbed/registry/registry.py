@@ -1,0 +1,284 @@
+"""The registry: versions that never change, and names that point to them."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hotbed.registry.registered import Registered, require_reference
+
+if TYPE_CHECKING:
+    from hotbed.registry.auditing import Audited
+    from hotbed.registry.comparing import Comparison
+    from hotbed.registry.manifest import Manifest
+    from hotbed.registry.moves import Move
+    from hotbed.registry.removal import Collected
+    from hotbed.registry.store import Store
+
+__all__ = ["Registry"]
+
+
+class Registry:
+    """Models by name, versions by semantic versioning, aliases that roll back.
+
+    >>> registry = Registry("./registry")  # doctest: +SKIP
+    >>> registry.register("support", "./finetuned", metrics={"ndcg@10": 0.42})  # doctest: +SKIP
+    >>> registry.promote("support@0.0.1", "production", why="first")  # doctest: +SKIP
+    >>> hotbed.load("registry:support@production")  # doctest: +SKIP
+
+    May be used from many threads and many processes at once.
+
+    Args:
+        where: A folder, or a ``postgresql://`` URL. None takes the settings' (``HOTBED_REGISTRY``).
+        blobs: The folder of the files; beside the database unless said (``HOTBED_REGISTRY_BLOBS``).
+        who: Who is said to have done what is done; None means the user of this process.
+        create: Whether to make a registry where there is none.
+    """
+
+    def __init__(
+        self,
+        where: str | Path | None = None,
+        *,
+        blobs: str | Path | None = None,
+        who: str | None = None,
+        create: bool = True,
+    ) -> None:
+        from hotbed.registry.store import open_store
+        from hotbed.settings import load_settings
+
+        if where is None or (blobs is None and "://" in str(where)):
+            settings = load_settings()
+            where = where or settings.registry or settings.home / "registry"
+            blobs = blobs or settings.registry_blobs
+        self.who = getpass.getuser() if who is None else who
+        self.store: Store = open_store(where, blobs, create=create)
+
+    def __repr__(self) -> str:
+        return f"Registry({self.store.place!r})"
+
+    def __enter__(self) -> Registry:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database's connections; the next call opens new ones."""
+        self.store.database.close()
+
+    # --- versions ----------------------------------------------------------------------------
+
+    def register(
+        self,
+        name: str,
+        folder: str | Path,
+        *,
+        version: str = "",
+        bump: str = "patch",
+        parent: str = "",
+        base_model: str = "",
+        training_data: str = "",
+        description: str | None = None,
+        domain: str | None = None,
+        licence: str | None = None,
+        tags: Mapping[str, str | None] | None = None,
+        metrics: Mapping[str, float | None] | None = None,
+        why: str = "",
+    ) -> Registered:
+        """Register a model folder as a version, which never changes from then on.
+
+        Args:
+            name: The model.
+            folder: A model folder.
+            version: ``1.2.3``; ``""`` takes the next by ``bump``.
+            bump: ``major``, ``minor``, ``patch`` or ``prerelease``.
+            parent: What it was made from: ``support@1.2.0``.
+            base_model: What training began with; what ``hotbed.json`` tells unless said.
+            training_data: What it was trained on.
+            description: What people should know.
+            domain: What it is for.
+            licence: A note on its licence.
+            tags: Name → value.
+            metrics: Name → number.
+            why: The reason, for the audit trail.
+
+        Raises:
+            UsageError: A name, version or file cannot be used.
+            ModelError: The folder is no model.
+            RegistryError: The version is there already.
+        """
+        from hotbed.registry.notes import Notes
+        from hotbed.registry.publishing import Publication, register
+
+        notes = Notes(
+            description=description,
+            domain=domain,
+            licence=licence,
+            tags=tags or {},
+            metrics=metrics or {},
+        )
+        what = Publication(
+            name=name,
+            folder=Path(folder).expanduser(),
+            version=version,
+            bump=bump,
+            parent=parent,
+            base_model=base_model,
+            training_data=training_data,
+            notes=notes,
+            who=self.who,
+            why=why,
+        )
+        return self.get(str(register(self.store, what)))
+
+    def resolve(self, reference: str) -> Registered:
+        """Find a version, quickly: ``support@production``, ``@1.2.0``, ``@^1.2``, ``@latest``.
+
+        Raises:
+            NotRegisteredError: There is none; the message says what there is.
+        """
+        from hotbed.registry.finding import find
+
+        require_reference(reference)
+        with self.store.database.reading() as connection:
+            return find(connection, reference)
+
+    def get(self, reference: str) -> Registered:
+        """The same with tags, metrics and aliases."""
+        from hotbed.registry.finding import find, full
+
+        require_reference(reference)
+        with self.store.database.reading() as connection:
+            return full(connection, find(connection, reference))
+
+    def manifest(self, reference: str) -> Manifest:
+        """What never changes of a version, checked against its digest."""
+        from hotbed.registry.checkout import read_manifest
+
+        return read_manifest(self.store, self.resolve(reference))
+
+    def search(self, **what: object) -> Sequence[Registered]:
+        """The versions that a query describes; keywords as in ``Query``."""
+        from hotbed.registry.searching import Query, search
+
+        return search(self.store, Query(**what))  # type: ignore[arg-type]
+
+    def compare(self, left: str, right: str) -> Comparison:
+        """Two versions side by side."""
+        from hotbed.registry.comparing import compare
+
+        return compare(self.store, left, right)
+
+    def annotate(
+        self,
+        reference: str,
+        *,
+        description: str | None = None,
+        domain: str | None = None,
+        licence: str | None = None,
+        tags: Mapping[str, str | None] | None = None,
+        metrics: Mapping[str, float | None] | None = None,
+        why: str = "",
+    ) -> Registered:
+        """Change what is said of a version; None as a tag's or metric's value removes it."""
+        from hotbed.registry.notes import Notes, annotate
+
+        notes = Notes(
+            description=description,
+            domain=domain,
+            licence=licence,
+            tags=tags or {},
+            metrics=metrics or {},
+        )
+        return annotate(self.store, reference, notes, who=self.who, why=why)
+
+    def deprecate(self, reference: str, message: str | None, *, why: str = "") -> Registered:
+        """Say why nobody should use a version; loading shows it. None takes it back."""
+        from hotbed.registry.notes import deprecate
+
+        return deprecate(self.store, reference, message, who=self.who, why=why)
+
+    # --- aliases -----------------------------------------------------------------------------
+
+    def promote(
+        self, reference: str, alias: str, *, why: str = "", allow_incompatible: bool = False
+    ) -> Registered:
+        """Point an alias to a version.
+
+        Raises:
+            IncompatibleError: Another dimension or tokenizer: vectors would not mix.
+        """
+        from hotbed.registry.moves import promote
+
+        return promote(
+            self.store,
+            reference,
+            alias,
+            who=self.who,
+            why=why,
+            allow_incompatible=allow_incompatible,
+        )
+
+    def rollback(self, name: str, alias: str, *, why: str = "") -> Registered:
+        """Point an alias to what was promoted before; twice goes two promotions back."""
+        from hotbed.registry.moves import rollback
+
+        return rollback(self.store, name, alias, who=self.who, why=why)
+
+    def unset(self, name: str, alias: str, *, why: str = "") -> None:
+        """Remove an alias; its history stays."""
+        from hotbed.registry.moves import unset
+
+        unset(self.store, name, alias, who=self.who, why=why)
+
+    def history(self, name: str, alias: str | None = None) -> list[Move]:
+        """Every move of a model's aliases, or of one, the oldest first."""
+        from hotbed.registry.moves import history
+
+        return history(self.store, name, alias)
+
+    def alias_at(self, name: str, alias: str, at: str) -> str:
+        """The version that an alias pointed to at a time; ``""`` for none."""
+        from hotbed.registry.moves import alias_at
+
+        return alias_at(self.store, name, alias, at)
+
+    # --- keeping house -----------------------------------------------------------------------
+
+    def delete(
+        self, reference: str, *, why: str = "", even_if_reachable: bool = False
+    ) -> Registered:
+        """Delete a version that no alias, lease, descendant or rollback can reach."""
+        from hotbed.registry.removal import delete_version
+
+        return delete_version(
+            self.store, reference, who=self.who, why=why, even_if_reachable=even_if_reachable
+        )
+
+    def lease(self, reference: str, seconds: float = 3600.0) -> AbstractContextManager[Registered]:
+        """Keep a version from being deleted while the block runs."""
+        from hotbed.registry.removal import lease
+
+        return lease(self.store, reference, self.who, seconds)
+
+    def gc(self, *, dry: bool = False, older_than: float = 3600.0) -> Collected:
+        """Remove the blobs that no version reaches, and that nobody wanted for so many seconds."""
+        from hotbed.registry.removal import collect
+
+        return collect(self.store, dry=dry, older_than=older_than)
+
+    def audit(self, known: tuple[int, str] | None = None) -> Audited:
+        """Check the chain of events, and that everything else follows from it.
+
+        Args:
+            known: A head that was kept elsewhere; the chain has to hold it still.
+
+        Raises:
+            RegistryError: Something was edited, removed or moved; the first is named.
+        """
+        from hotbed.registry.auditing import audit
+
+        return audit(self.store, known)

@@ -1,0 +1,133 @@
+"""Damage is found before a single wrong vector, and the message says where it is."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import hotbed
+from hotbed.errors import CorruptFileError, HotbedError, MissingFileError
+from hotbed.models.digests import DigestCache, sha256
+from hotbed.registry import Registry
+from hotbed.registry.checkout import checkout
+
+
+def flip(path: Path) -> None:
+    """Change one byte in the middle."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x40
+    path.write_bytes(content)
+
+
+def cut(path: Path) -> None:
+    """Lose the last byte."""
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def zero(path: Path) -> None:
+    """Become zeros, as after a crash of some file systems."""
+    path.write_bytes(b"\0" * path.stat().st_size)
+
+
+def empty(path: Path) -> None:
+    """Become empty."""
+    path.write_bytes(b"")
+
+
+FILES = ("model.safetensors", "tokenizer.json", "config.json", "modules.json")
+DAMAGES = (flip, cut, zero, empty)
+
+
+def damaged(registry: Registry, name: str, damage: Callable[[Path], None], keep: bool) -> str:
+    """Damage a blob where it lies; with ``keep`` its times stay as they were."""
+    entry = next(e for e in registry.manifest("support").files if e.path == name)
+    path = registry.store.blobs.local(entry.sha256)
+    assert path is not None
+    before = path.stat()
+    path.chmod(0o644)
+    damage(path)
+    if keep:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    return entry.sha256
+
+
+@pytest.mark.parametrize("fresh", [True, False], ids=["first load", "loaded before"])
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", FILES)
+def test_damage_is_found_before_anything_is_loaded(
+    isolated: None,
+    registry: Registry,
+    model: Path,
+    name: str,
+    damage: Callable[[Path], None],
+    fresh: bool,
+) -> None:
+    """Model, version, file, expected and found digest are named."""
+    registry.register("support", model)
+    if not fresh:
+        hotbed.load("registry:support", registry=registry.store.place).close()
+    expected = damaged(registry, name, damage, keep=False)
+    with pytest.raises(CorruptFileError) as caught:
+        hotbed.load("registry:support", registry=registry.store.place)
+    blob = registry.store.blobs.local(expected)
+    assert blob is not None
+    for part in ("support@0.0.1", name, expected, sha256(blob)):
+        assert part in str(caught.value)
+
+
+def test_silent_damage_is_found_by_the_paranoid(
+    registry: Registry, model: Path, tmp_path: Path
+) -> None:
+    """A byte that changed and left no trace is found when every byte is read again."""
+    registry.register("support", model)
+    found, digests = registry.resolve("support"), DigestCache(tmp_path / "digests")
+    checkout(registry.store, found, tmp_path / "cache", digests)
+    damaged(registry, "model.safetensors", flip, keep=True)
+    with pytest.raises(CorruptFileError, match="support@0.0.1: model.safetensors is damaged"):
+        checkout(registry.store, found, tmp_path / "cache", digests, paranoid=True)
+
+
+def test_a_damaged_manifest(registry: Registry, model: Path, tmp_path: Path) -> None:
+    """Nothing is believed that it says."""
+    made = registry.register("support", model)
+    path = registry.store.blobs.local(made.manifest)
+    assert path is not None
+    path.chmod(0o644)
+    flip(path)
+    with pytest.raises(CorruptFileError, match="support@0.0.1: its manifest is damaged"):
+        registry.manifest("support")
+    path.unlink()
+    with pytest.raises(MissingFileError, match="support@0.0.1: its manifest is gone"):
+        registry.manifest("support")
+
+
+def test_a_blob_that_is_gone(isolated: None, registry: Registry, model: Path) -> None:
+    """It is named, and no half folder is left."""
+    registry.register("support", model)
+    entry = next(e for e in registry.manifest("support").files if e.path == "config.json")
+    registry.store.blobs.remove(entry.sha256)
+    with pytest.raises(HotbedError, match=rf"support@0.0.1: config.json is gone.*{entry.sha256}"):
+        hotbed.load("registry:support", registry=registry.store.place)
+
+
+def test_blobs_cannot_be_written_by_mistake(registry: Registry, model: Path) -> None:
+    """Their files are read-only, and so are the links in checked-out folders."""
+    registry.register("support", model)
+    for blob in registry.store.blobs:
+        path = registry.store.blobs.local(blob.digest)
+        assert path is not None
+        assert not path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
+
+
+def test_registering_again_heals_a_blob_that_was_cut_off(
+    isolated: None, registry: Registry, model: Path
+) -> None:
+    """What has another size than it should is not taken for what is there already."""
+    registry.register("support", model)
+    damaged(registry, "model.safetensors", cut, keep=False)
+    registry.register("support", model)
+    hotbed.load("registry:support@0.0.1", registry=registry.store.place).close()

@@ -1,0 +1,56 @@
+"""Migrations make the tables that the code believes in, and a later hotbed's are left alone."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from hotbed.errors import RegistryError, UsageError
+from hotbed.registry import Registry
+from hotbed.registry.tables import metadata
+
+
+def test_migrations_make_the_tables(registry: Registry) -> None:
+    """Alembic finds no difference between a migrated database and the tables in the code."""
+    with registry.store.database.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_a_later_hotbeds_registry(registry: Registry) -> None:
+    """It is refused, and nothing in it is touched."""
+    registry.close()
+    file = registry.store.database.file
+    assert file is not None
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(RegistryError, match="at step 9999, which this hotbed does not know"):
+        Registry(registry.store.place)
+
+
+def test_opening_twice_changes_nothing(registry: Registry, model: Path) -> None:
+    """A registry that is up to date is opened without a write."""
+    registry.register("support", model)
+    registry.close()
+    file = registry.store.database.file
+    assert file is not None
+    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
+        before = list(connection.iterdump())
+    connection.close()
+    assert Registry(registry.store.place).resolve("support").version == "0.0.1"
+    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
+        assert list(connection.iterdump()) == before
+    connection.close()
+
+
+def test_places_that_are_none(tmp_path: Path) -> None:
+    """A URL of another database, and a database without a place for files."""
+    with pytest.raises(UsageError, match="mysql:// is neither"):
+        Registry("mysql://x/y", blobs=tmp_path)
+    with pytest.raises(UsageError, match="needs a place for files too"):
+        Registry("postgresql://x/y")
