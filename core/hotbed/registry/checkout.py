@@ -95,8 +95,7 @@ def _require_intact(
         size = paths[entry.path].stat().st_size
         raise CorruptFileError(
             f"{found}: {entry.path} is damaged: it has {size:,} bytes instead of {entry.size:,}; "
-            f"expected sha256 {entry.sha256}, found {sha256(paths[entry.path])}. `hotbed registry "
-            f"doctor` says what can be repaired"
+            f"expected sha256 {entry.sha256}, found {sha256(paths[entry.path])}."
         )
     known = {} if paranoid else digests.files(list(paths.values()))
     for entry in manifest.files:
@@ -105,5 +104,5 @@ def _require_intact(
         if digest != entry.sha256:
             raise CorruptFileError(
                 f"{found}: {entry.path} is damaged: expected sha256 {entry.sha256}, found {digest} "
-                f"in {path}. `hotbed registry doctor` says what can be repaired"
+                f"in {path}: restore the file from a copy, or take another version"
             )

@@ -14,6 +14,7 @@ from hotbed.backends.values import Artifact, LoadOptions, Recipe
 from hotbed.conversion import calibration, quantize_into
 from hotbed.errors import HotbedError
 from hotbed.fidelity import compare_vectors
+from hotbed.inference.runner import SENTENCES, TOKENS
 from hotbed.inference.tokenisation import Tokenizer
 from hotbed.loading import House, load
 from hotbed.testing.base import Suite
@@ -170,7 +171,8 @@ def _vectors(house: House, engine: Engine, artifact: Artifact, dtype: str) -> Fl
     batch = tokenizer.batch(tokenizer.encode(list(TEXTS)), np.arange(len(TEXTS)))
     loaded = engine.load(artifact, LoadOptions(dtype=dtype))
     try:
-        name = loaded.outputs[0]
-        return engine.embed(loaded, batch, (name,))[name].copy()
+        name = SENTENCES if SENTENCES in loaded.outputs else TOKENS
+        found = engine.embed(loaded, batch, (name,))[name].copy()
+        return found if name == SENTENCES else found[batch.attention_mask != 0]
     finally:
         engine.close(loaded)
