@@ -97,6 +97,16 @@ def _hotbed(setup: Setup) -> Encode:
     return lambda texts: np.asarray(model.encode(list(texts), show_progress_bar=False))
 
 
+def _hotbed_int8(setup: Setup) -> Encode:
+    """hotbed on ONNX Runtime, quantised on the built-in texts, none of which is of the mix."""
+    import hotbed
+
+    folder = setup.work / "int8"
+    hotbed.convert(MODEL, folder, dtype="int8", profile="cpu", backend="onnx_cpu")
+    model = hotbed.load(folder, backend="onnx_cpu", dtype="int8", threads=setup.threads)
+    return lambda texts: np.asarray(model.encode(list(texts), show_progress_bar=False))
+
+
 def _openvino(dtype: str) -> Callable[[Setup], Encode]:
     """hotbed on the OpenVINO plugin of examples/plugins, in an arithmetic."""
 
@@ -244,6 +254,7 @@ def _run_sorted(session: Any, tokenizer: Any, texts: Sequence[str]) -> Floats:
 CONTENDERS: Mapping[str, _Contender] = {
     BASELINE: _Contender(needs=("torch", "sentence_transformers"), open=_sentence_transformers),
     "hotbed": _Contender(needs=("hotbed", "onnxruntime"), open=_hotbed),
+    "hotbed, static int8": _Contender(needs=("hotbed", "onnxruntime", "onnx"), open=_hotbed_int8),
     "hotbed, OpenVINO float32": _Contender(needs=_OPENVINO, open=_openvino("float32")),
     "hotbed, OpenVINO bfloat16": _Contender(needs=_OPENVINO, open=_openvino("bfloat16")),
     "hotbed, OpenVINO static int8": _Contender(

@@ -13,6 +13,7 @@ from typing import Any
 __all__ = ["draw", "main"]
 
 _HOTBED, _OTHERS = "#d9480f", "#adb5bd"
+_OURS = ("hotbed", "hotbed, static int8")
 
 
 def draw(report: dict[str, Any], path: Path) -> None:
@@ -32,7 +33,7 @@ def draw(report: dict[str, Any], path: Path) -> None:
     low = [ratio["median"] - ratio["min"] for ratio in ratios]
     high = [ratio["max"] - ratio["median"] for ratio in ratios]
     figure, axes = pyplot.subplots(figsize=(8, 0.5 * len(rows) + 1.2))
-    colours = [_HOTBED if name == "hotbed" else _OTHERS for name in names]
+    colours = [_HOTBED if name in _OURS else _OTHERS for name in names]
     axes.barh(names, middle, xerr=[low, high], color=colours, ecolor="#495057", capsize=3)
     for place, ratio in enumerate(ratios):
         label = f"{ratio['median']:.2f}×"
