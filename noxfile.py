@@ -84,8 +84,8 @@ def tests(session: nox.Session, backend: str) -> None:
     session.run("hotbed", "doctor", env=environment(session))  # the log says what was tested
     # tests/core, tests/plugins and tests/oracle have sessions of their own; reports need an extra.
     places = ("tests/onnx", "tests/cli", "tests/docs", "tests/registry")
-    pytest(session, *places, "tests/core/test_quantisation_page.py")
     heavy = ["--hotbed-heavy"] if session.python == OLDEST else []
+    pytest(session, *places, "tests/core/test_quantisation_page.py", *heavy)
     kit(session, backend, "--hotbed-require", *heavy)
 
 

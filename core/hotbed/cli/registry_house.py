@@ -1,7 +1,8 @@
-"""``hotbed registry delete | gc | audit``: keeping house."""
+"""``hotbed registry delete | gc | audit | doctor``: keeping house."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import attrs
@@ -20,6 +21,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("delete")(delete)
     app.command("gc")(gc)
     app.command("audit")(audit)
+    app.command("doctor")(doctor)
 
 
 def delete(
@@ -86,3 +88,38 @@ def audit(
         f"{last}:{digest}",
         markup=False,
     )
+
+
+def doctor(
+    mend: Annotated[
+        bool, typer.Option("--repair", help="Mend what is damaged from copies of it.")
+    ] = False,
+    copies: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from",
+            help="A folder that may hold copies: the model, another registry. May be repeated.",
+            show_default="versions checked out here",
+        ),
+    ] = None,
+    registry: RegistryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read every file that a version needs, and say what is damaged; exit 1 if anything is."""
+    with opened(registry) as found:
+        result = found.doctor(copies or (), mend=mend)
+    if as_json:
+        print_json(attrs.asdict(result))
+    else:
+        for fault in result.repaired:
+            out.print(f"repaired  {fault}", markup=False)
+        for fault in result.faults:
+            out.print(f"damaged   {fault}", markup=False)
+        out.print(
+            f"{result.versions} versions, {result.blobs} files read, {megabytes(result.nbytes)}; "
+            f"{len(result.faults)} damaged; {result.orphans} files that no version needs, "
+            f"{megabytes(result.orphan_bytes)}, which gc takes",
+            markup=False,
+        )
+    if result.faults:
+        raise typer.Exit(1)

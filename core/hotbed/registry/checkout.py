@@ -104,5 +104,5 @@ def _require_intact(
         if digest != entry.sha256:
             raise CorruptFileError(
                 f"{found}: {entry.path} is damaged: expected sha256 {entry.sha256}, found {digest} "
-                f"in {path}: restore the file from a copy, or take another version"
+                f"in {path}. `hotbed registry doctor --repair` mends it from a copy"
             )

@@ -13,6 +13,7 @@ from hotbed.registry.registered import Registered, require_reference
 if TYPE_CHECKING:
     from hotbed.registry.auditing import Audited
     from hotbed.registry.comparing import Comparison
+    from hotbed.registry.doctoring import Diagnosis
     from hotbed.registry.manifest import Manifest
     from hotbed.registry.moves import Move
     from hotbed.registry.removal import Collected
@@ -269,6 +270,22 @@ class Registry:
         from hotbed.registry.removal import collect
 
         return collect(self.store, dry=dry, older_than=older_than)
+
+    def doctor(self, copies: Sequence[str | Path] = (), *, mend: bool = False) -> Diagnosis:
+        """Read everything that versions need, and say what is damaged.
+
+        Args:
+            copies: Folders in which copies may lie: a model as it was registered, another registry.
+            mend: Whether to mend what is damaged from them, and from checked-out versions.
+        """
+        from hotbed.registry.doctoring import examine, repair
+        from hotbed.settings import load_settings
+
+        found = examine(self.store)
+        if not mend or not found.faults:
+            return found
+        places = [*map(Path, copies), load_settings().home / "registered"]
+        return repair(self.store, found, places)
 
     def audit(self, known: tuple[int, str] | None = None) -> Audited:
         """Check the chain of events, and that everything else follows from it.

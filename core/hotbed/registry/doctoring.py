@@ -1,0 +1,177 @@
+"""Look at everything that a registry keeps, and mend what another copy can mend.
+
+Every blob that a version needs is read and hashed: that is what finds a byte that a disk has lost in
+silence. Blobs that no version needs are no fault: a killed writer leaves such, and gc takes them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from attrs import evolve, frozen
+from sqlalchemy import Connection, select, text
+
+from hotbed.errors import CorruptFileError, MissingFileError, RegistryError
+from hotbed.models.digests import sha256
+from hotbed.registry.auditing import audit
+from hotbed.registry.store import Store
+from hotbed.registry.tables import files, models, versions
+
+__all__ = ["Diagnosis", "Fault", "examine", "repair"]
+
+
+@frozen(kw_only=True)
+class Fault:
+    """Something that is wrong.
+
+    Attributes:
+        digest: The blob; ``""`` where it is none.
+        path: The file in the version; ``""`` for a manifest.
+        versions: Those that need it.
+        said: What is wrong.
+    """
+
+    digest: str = ""
+    path: str = ""
+    versions: tuple[str, ...] = ()
+    said: str
+
+    def __str__(self) -> str:
+        whose = ", ".join(self.versions)
+        what = self.path or ("the manifest" if self.digest else "")
+        return ": ".join(part for part in (whose, what, self.said) if part)
+
+
+@frozen(kw_only=True)
+class Diagnosis:
+    """What was found.
+
+    Attributes:
+        versions: How many were looked at.
+        blobs: How many blobs were read.
+        nbytes: Their size.
+        faults: What is wrong.
+        orphans: Blobs that no version needs; gc takes them.
+        orphan_bytes: Their size.
+        repaired: Faults that were mended.
+    """
+
+    versions: int
+    blobs: int
+    nbytes: int
+    faults: tuple[Fault, ...]
+    orphans: int
+    orphan_bytes: int
+    repaired: tuple[Fault, ...] = ()
+
+
+@frozen(kw_only=True)
+class _Needed:
+    digest: str
+    size: int | None
+    path: str
+    versions: tuple[str, ...]
+
+
+def examine(store: Store) -> Diagnosis:
+    """Look at the audit trail, the database, and every blob that a version needs."""
+    faults = [Fault(said=said) for said in _of_database(store)]
+    with store.database.reading() as connection:
+        needed = list(_needed(connection))
+        living = select(versions.c.id).where(versions.c.deleted_at.is_(None))
+        count = len(connection.execute(living).all())
+    faults += [fault for one in needed if (fault := _of_blob(store, one)) is not None]
+    reached = {one.digest for one in needed}
+    orphans = [blob for blob in store.blobs if blob.digest not in reached]
+    return Diagnosis(
+        versions=count,
+        blobs=len(needed),
+        nbytes=sum(store.blobs.size(one.digest) or 0 for one in needed),
+        faults=tuple(faults),
+        orphans=len(orphans),
+        orphan_bytes=sum(blob.size for blob in orphans),
+    )
+
+
+def repair(store: Store, diagnosis: Diagnosis, copies: Sequence[Path]) -> Diagnosis:
+    """Mend blobs from folders that may hold copies of them, and look again.
+
+    A file is taken for a copy by its bytes alone, whatever it is called.
+
+    Args:
+        store: The registry.
+        diagnosis: What is wrong.
+        copies: Folders: the model as it was registered, another registry, a place where versions
+            were checked out.
+    """
+    broken = {fault.digest: fault for fault in diagnosis.faults if fault.digest}
+    repaired = []
+    for path in _files(copies):
+        if not broken:
+            break
+        fault = broken.get(sha256(path))
+        if fault is None:
+            continue
+        store.blobs.remove(fault.digest)
+        store.blobs.put_file(path)
+        repaired.append(broken.pop(fault.digest))
+    return evolve(examine(store), repaired=tuple(repaired))
+
+
+def _files(folders: Iterable[Path]) -> Iterator[Path]:
+    for folder in folders:
+        yield from (path for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def _of_database(store: Store) -> Iterator[str]:
+    try:
+        audit(store)
+    except RegistryError as error:
+        yield str(error)
+    if store.database.file is None:
+        return
+    with store.database.reading() as connection:
+        for said in connection.execute(text("PRAGMA integrity_check")).scalars():
+            if said != "ok":
+                yield f"SQLite: {said}"
+        for row in connection.execute(text("PRAGMA foreign_key_check")):
+            yield f"SQLite: a row of {row[0]} points to none of {row[2]}"
+
+
+def _needed(connection: Connection) -> Iterator[_Needed]:
+    """Blobs of files, and manifests, each once with the versions that need it."""
+    named = select(versions.c.id, versions.c.version, versions.c.manifest, models.c.name)
+    named = named.join(models, models.c.id == versions.c.model_id)
+    rows = connection.execute(named.where(versions.c.deleted_at.is_(None))).all()
+    names = {row.id: f"{row.name}@{row.version}" for row in rows}
+    for row in rows:
+        yield _Needed(digest=row.manifest, size=None, path="", versions=(names[row.id],))
+    found: dict[str, tuple[int, str, list[str]]] = {}
+    for row in connection.execute(select(files).order_by(files.c.version_id)):
+        entry = found.setdefault(row.sha256, (row.size, row.path, []))
+        entry[2].append(names[row.version_id])
+    for digest, (size, path, whose) in found.items():
+        yield _Needed(digest=digest, size=size, path=path, versions=tuple(whose))
+
+
+def _of_blob(store: Store, one: _Needed) -> Fault | None:
+    try:
+        said = _damage(store, one)
+    except (CorruptFileError, MissingFileError) as error:
+        said = str(error)
+    if not said:
+        return None
+    return Fault(digest=one.digest, path=one.path, versions=one.versions, said=said)
+
+
+def _damage(store: Store, one: _Needed) -> str:
+    size = store.blobs.size(one.digest)
+    if size is None:
+        return f"the blob {one.digest} is gone"
+    if one.size is not None and size != one.size:
+        return f"the blob {one.digest} has {size:,} bytes instead of {one.size:,}"
+    with store.blobs.open(one.digest) as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    return "" if found == one.digest else f"expected sha256 {one.digest}, found {found}"

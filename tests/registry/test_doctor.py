@@ -1,0 +1,73 @@
+"""The doctor finds every damage, names who needs the file, and mends what a copy can mend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hotbed.models.digests import DigestCache
+from hotbed.registry import Registry
+from hotbed.registry.checkout import checkout
+from tests.registry.test_checkout import DAMAGES, damaged, flip
+
+
+def test_a_sound_registry(registry: Registry, model: Path) -> None:
+    """Nothing is wrong, and everything was read once, however many versions share it."""
+    registry.register("support", model)
+    registry.register("support", model)
+    found = registry.doctor()
+    assert (found.versions, found.faults, found.orphans) == (2, (), 0)
+    assert found.blobs == len(registry.manifest("support").files) + 2
+
+
+@pytest.mark.parametrize("keep", [True, False], ids=["times kept", "times changed"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_every_damage_is_found_and_mended(
+    isolated: None,
+    registry: Registry,
+    model: Path,
+    tmp_path: Path,
+    damage: Callable[[Path], None],
+    keep: bool,
+) -> None:
+    """File, versions and digests are named; the model's own folder mends it."""
+    registry.register("support", model)
+    registry.register("support", model)
+    digest = damaged(registry, "tokenizer.json", damage, keep=keep)
+    (fault,) = registry.doctor().faults
+    assert (fault.digest, fault.path) == (digest, "tokenizer.json")
+    assert fault.versions == ("support@0.0.1", "support@0.0.2")
+    assert digest in fault.said
+    done = registry.doctor([model], mend=True)
+    assert (done.faults, len(done.repaired)) == ((), 1)
+    found = registry.resolve("support")
+    checkout(registry.store, found, tmp_path / "c", DigestCache(tmp_path / "d"), paranoid=True)
+
+
+def test_what_no_copy_can_mend_stays_a_fault(
+    isolated: None, registry: Registry, model: Path, tmp_path: Path
+) -> None:
+    """A manifest is in no model's folder; another registry has it."""
+    made = registry.register("support", model)
+    other = Registry(tmp_path / "other")
+    path = registry.store.blobs.local(made.manifest)
+    assert path is not None
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "anything").write_bytes(path.read_bytes())
+    path.chmod(0o644)
+    flip(path)
+    (fault,) = registry.doctor([model], mend=True).faults
+    assert str(fault).startswith("support@0.0.1: the manifest: expected sha256")
+    assert registry.doctor([tmp_path / "saved"], mend=True).faults == ()
+    assert other.doctor().versions == 0
+
+
+def test_a_broken_trail_is_a_fault(registry: Registry, model: Path) -> None:
+    """What the audit says, the doctor says too."""
+    registry.register("support", model)
+    with registry.store.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE events SET who = 'eve'")
+    (fault,) = registry.doctor().faults
+    assert "event 1" in str(fault)
