@@ -80,7 +80,8 @@ class Hunt:
 
     def refuse(self, one: Trial, error: FidelityError) -> None:
         """Note that a trial missed on held-out texts, and try the next that should keep them."""
-        self.replace(one, evolve(one, missed=f"on held-out texts: {error}"))
+        said = error.report.shortfall if error.report is not None else str(error)
+        self.replace(one, evolve(one, missed=f"on held-out texts: {said}"))
         border = self._borders.get(one.mix.backend)
         if border is not None and error.report is not None and error.report.overall is not None:
             border.beyond(one, error.report.overall)
