@@ -1,7 +1,8 @@
 """Look at everything that a registry keeps, and mend what another copy can mend.
 
-Every blob that a version needs is read and hashed: that is what finds a byte that a disk has lost in
-silence. Blobs that no version needs are no fault: a killed writer leaves such, and gc takes them.
+Every blob that a version needs is read and hashed: that is what finds a byte that a disk has lost
+in silence. Blobs that no version needs are no fault: a killed writer leaves such, and gc takes
+them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from hotbed.registry.store import Store
 from hotbed.registry.tables import files, models, versions
 
 __all__ = ["Diagnosis", "Fault", "examine", "repair"]
+
+_CHUNK = 1 << 20
 
 
 @frozen(kw_only=True)
@@ -172,6 +175,9 @@ def _damage(store: Store, one: _Needed) -> str:
         return f"the blob {one.digest} is gone"
     if one.size is not None and size != one.size:
         return f"the blob {one.digest} has {size:,} bytes instead of {one.size:,}"
+    hashing = hashlib.sha256()
     with store.blobs.open(one.digest) as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+        while chunk := file.read(_CHUNK):
+            hashing.update(chunk)
+    found = hashing.hexdigest()
     return "" if found == one.digest else f"expected sha256 {one.digest}, found {found}"
