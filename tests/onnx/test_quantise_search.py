@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import hotbed
@@ -72,17 +73,22 @@ def find(house: House, model: Path, out: Path, bounds: Bounds, **asked: object) 
     ids=str,
 )
 def test_the_promise_is_kept_on_unseen_texts(house: House, tmp_path: Path, bounds: Bounds) -> None:
-    """What was chosen keeps its bounds on texts that took no part, and is what the folder holds."""
+    """What was chosen keeps its bounds on texts that took no part, and is what the folder holds.
+
+    A lowest cosine is that of the texts there were; of more texts, a few may fall below. Sixty that
+    keep it say that at most one in twenty will not, with 95 % confidence (the rule of three).
+    """
     model = large_table(tmp_path / "m")
     found = find(house, model, tmp_path / "out", bounds)
     chosen = require(found)
     assert chosen in found.trials
     assert not chosen.missed
     with hotbed.load(tmp_path / "out") as quantised, hotbed.load(model) as plain:
-        fidelity = hotbed.validate(plain, quantised, UNSEEN).fidelity
-    assert fidelity.mean >= (bounds.min_mean_cosine or -1)
-    # Of the lowest, unseen texts may fall a little below: it is the least of all.
-    assert fidelity.lowest >= (bounds.min_cosine or -1) - 0.005
+        wanted, got = plain.encode(UNSEEN), quantised.encode(UNSEEN)
+    lengths = np.linalg.norm(wanted, axis=1) * np.linalg.norm(got, axis=1)
+    cosines = (wanted * got).sum(axis=1) / lengths
+    assert cosines.mean() >= (bounds.min_mean_cosine or -1)
+    assert (cosines < (bounds.min_cosine or -1)).mean() <= 1 / 20
     record = read_records(tmp_path / "out")[-1]
     assert record.action == "quantize"
     assert record.recipe["name"] == chosen.mix.recipe
