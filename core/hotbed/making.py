@@ -147,6 +147,7 @@ def quantize(
     rounds: int = 3,
     trials: int = 12,
     seed: int = 0,
+    remeasure: bool = False,
     overwrite: bool = False,
     revision: str | None = None,
     local_files_only: bool = False,
@@ -175,7 +176,9 @@ def quantize(
         allow_batch_dependent: Whether a text's vector may depend on the texts beside it.
         rounds: Rounds in which a candidate is timed.
         trials: Mixes that are tried at most.
-        seed: Decides which text serves for what.
+        seed: Decides which text serves for what. The same seed gives the same answer on the same
+            machine: speeds that were measured are remembered.
+        remeasure: Whether to measure them again.
         overwrite: Whether to replace a model folder that is there.
         revision: As for ``hotbed.load``.
         local_files_only: As for ``hotbed.load``.
@@ -209,6 +212,7 @@ def quantize(
         rounds=rounds,
         trials=trials,
         seed=seed,
+        remeasure=remeasure,
     )
     found = search_into(
         model,

@@ -93,6 +93,7 @@ def test_signature_of_load() -> None:
         "token": None,
         "cache_folder": None,
         "local_files_only": False,
+        "registry": None,
         "threads": None,
         "batch_invariant": False,
         "max_seq_length": None,

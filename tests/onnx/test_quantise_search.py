@@ -183,6 +183,20 @@ def test_the_same_seed_finds_the_same_losses(house: House, tmp_path: Path) -> No
     assert wholes[0] == wholes[1]
 
 
+def test_the_same_seed_finds_the_same_answer(house: House, tmp_path: Path) -> None:
+    """A second search takes the speeds of the first, and writes the same bytes."""
+    model, bounds = large_table(tmp_path / "m"), Bounds(min_mean_cosine=0.995, max_size=10**6)
+    found = [find(house, model, tmp_path / name, bounds, seed=3) for name in ("a", "b")]
+    first, second = ([(one.mix, one.speedup) for one in some.trials] for some in found)
+    assert first == second
+    chosen = [require(one).mix for one in found]
+    assert chosen[0].same_as(chosen[1])
+    written = [sorted((tmp_path / name / "onnx").iterdir()) for name in ("a", "b")]
+    assert [p.read_bytes() for p in written[0]] == [p.read_bytes() for p in written[1]]
+    again = find(house, model, tmp_path / "c", bounds, seed=3, remeasure=True)
+    assert {one.speedup for one in again.trials}.isdisjoint(speed for _, speed in first)
+
+
 def test_mistakes_come_before_work(house: House, tmp_path: Path) -> None:
     """Too few texts, an unknown recipe and an unknown backend are refused at once."""
     model = large_table(tmp_path / "m")

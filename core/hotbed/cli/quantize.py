@@ -72,6 +72,9 @@ def quantize(
     rounds: Annotated[int, typer.Option(min=1, help="Rounds in which a candidate is timed.")] = 3,
     trials: Annotated[int, typer.Option(min=0, help="Mixes that are tried at most.")] = 12,
     seed: Annotated[int, typer.Option(help="Decides which text serves for what.")] = 0,
+    remeasure: Annotated[
+        bool, typer.Option("--remeasure", help="Measure again what was measured before.")
+    ] = False,
     report: Annotated[
         Path | None, typer.Option(help="Write a page with all candidates and a plot: report.html.")
     ] = None,
@@ -99,6 +102,7 @@ def quantize(
         rounds=rounds,
         trials=trials,
         seed=seed,
+        remeasure=remeasure,
     )
     with Steps(model) as watch:
         found = search_into(

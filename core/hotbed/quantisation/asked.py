@@ -39,6 +39,7 @@ class Asked:
         rounds: Rounds in which each candidate is timed.
         trials: Mixes that are written and timed at most, besides the recipes themselves.
         seed: Decides which text serves for what.
+        remeasure: Whether speeds that were measured before are measured again.
     """
 
     bounds: Bounds
@@ -51,3 +52,4 @@ class Asked:
     rounds: int = 3
     trials: int = 12
     seed: int = 0
+    remeasure: bool = False

@@ -24,6 +24,7 @@ from hotbed.models.folder import ModelFolder
 from hotbed.quantisation.bounds import Bounds
 from hotbed.quantisation.mixes import Mix, Trial
 from hotbed.quantisation.sources import Source
+from hotbed.quantisation.speeds import Speeds
 from hotbed.quantisation.texts import Division
 from hotbed.sources import Located
 from hotbed.tuning.steady import time_pass
@@ -54,6 +55,7 @@ class Bench:
         texts: The texts.
         bounds: What a trial is judged by.
         rounds: Rounds in which a trial is timed.
+        speeds: What was measured before.
         float32: The float32 model, open; everything is compared with it.
         place: A folder for what is tried.
     """
@@ -63,6 +65,7 @@ class Bench:
     texts: Division
     bounds: Bounds
     rounds: int
+    speeds: Speeds
     float32: Runner
     place: Path
     wanted: Floats = field(init=False)
@@ -104,10 +107,11 @@ class Bench:
         try:
             with self._opened(source, mix) as (runner, nbytes):
                 fidelity = compare_vectors(self.wanted, time_pass(runner, self.texts.search)[1])
-                speedup = self._speedup(runner)
+                speedup = self.speeds.recall(mix) or self._speedup(runner)
                 dependent = runner.loaded.batch_dependent
         except HotbedError as error:
             return Trial(mix=mix, missed=str(error))  # shown in the table
+        self.speeds.remember(mix, speedup)
         return Trial(
             mix=mix,
             nbytes=nbytes,
@@ -153,6 +157,7 @@ def open_bench(
     texts: Division,
     bounds: Bounds,
     rounds: int,
+    speeds: Speeds,
 ) -> Iterator[Bench]:
     """Open the float32 model as ``hotbed.load`` would, and clear everything away in the end.
 
@@ -171,6 +176,7 @@ def open_bench(
                 texts=texts,
                 bounds=bounds,
                 rounds=rounds,
+                speeds=speeds,
                 float32=float32,
                 place=Path(place),
             )

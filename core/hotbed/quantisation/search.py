@@ -19,6 +19,7 @@ from hotbed.conversion import Converted, quantize_into
 from hotbed.errors import FidelityError
 from hotbed.loading import House
 from hotbed.measurements import this_machine
+from hotbed.models.digests import combine
 from hotbed.models.folder import ModelFolder
 from hotbed.quantisation.asked import Asked, Watch
 from hotbed.quantisation.bench import open_bench
@@ -26,6 +27,7 @@ from hotbed.quantisation.found import Found
 from hotbed.quantisation.hunt import Hunt
 from hotbed.quantisation.mixes import Trial, frontier
 from hotbed.quantisation.sources import Source, find_sources
+from hotbed.quantisation.speeds import FILE, Speeds, circumstances
 from hotbed.quantisation.texts import Division, divide
 from hotbed.sources import Located
 
@@ -63,7 +65,8 @@ def search(
         recipes=asked.recipes,
         profile=asked.profile,
     )
-    with open_bench(house, located, folder, texts, asked.bounds, asked.rounds) as bench:
+    speeds = _speeds(house, sources, texts, asked)
+    with open_bench(house, located, folder, texts, asked.bounds, asked.rounds, speeds) as bench:
         hunt = Hunt(bench=bench, asked=asked, watch=watch)
         hunt.try_wholes(sources)
         for source in sources:
@@ -85,9 +88,28 @@ def search(
     )
 
 
-def _size_of(source: Source) -> int:
+def _speeds(house: House, sources: Sequence[Source], texts: Division, asked: Asked) -> Speeds:
+    """What was measured before of these files, here."""
+    files = [file for source in sources for file in _files(source)]
+    digests = house.cache.digests.files(files)
+    # What runs float32 beside the candidates is one of these, or installed beside them.
+    engines = [source.engine for source in sources]
+    key = circumstances(
+        combine((path.name, digest) for path, digest in digests.items()),
+        engines,
+        texts.search,
+        asked.rounds,
+    )
+    return Speeds(path=house.settings.home / FILE, key=key, again=asked.remeasure)
+
+
+def _files(source: Source) -> list[Path]:
     path = source.artifact.path
-    return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
+    return sorted(path.parent.glob(f"{path.name}*"))
+
+
+def _size_of(source: Source) -> int:
+    return sum(file.stat().st_size for file in _files(source))
 
 
 def _publish(

@@ -1,0 +1,114 @@
+"""Speeds that were measured are remembered, so that the same search has the same answer.
+
+How fast a candidate is decides what is chosen, and no two measurements are equal. What was measured
+once, of the same file, on the same machine, with the same versions and texts, is taken again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import attrs
+from attrs import define, field
+
+from hotbed.backends.engine import Engine
+from hotbed.measurements import this_machine
+from hotbed.publishing import publish_file
+from hotbed.quantisation.mixes import Mix
+from hotbed.tuning.timing import Spread
+from hotbed.version import __version__
+
+__all__ = ["FILE", "Speeds", "circumstances"]
+
+FILE = "quantised-speeds.json"
+_VERSION = 1
+
+_log = logging.getLogger("hotbed.quantisation")
+
+
+def circumstances(file: str, engines: Iterable[Engine], texts: Iterable[str], rounds: int) -> str:
+    """Everything that a speed depends on besides the mix, as one digest.
+
+    Args:
+        file: Digest of the float32 file.
+        engines: The backends that quantise and run.
+        texts: What is embedded.
+        rounds: How often.
+    """
+    whole = hashlib.sha256()
+    versions = sorted(
+        f"{engine.name} {engine.found.version} {_installed(engine.manifest.needs)}"
+        for engine in engines
+    )
+    for part in (file, str(this_machine()), __version__, *versions, str(rounds), *texts):
+        whole.update(f"{part}\0".encode())
+    return whole.hexdigest()
+
+
+def _installed(modules: Iterable[str]) -> str:
+    """The versions of distributions that are called like modules; others do not tell."""
+    found = []
+    for name in modules:
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return ", ".join(found)
+
+
+@define(kw_only=True)
+class Speeds:
+    """Speeds of mixes under some circumstances.
+
+    Attributes:
+        path: The file.
+        key: The circumstances.
+        again: Whether everything is measured again.
+    """
+
+    path: Path
+    key: str
+    again: bool = False
+    _new: dict[str, Any] = field(factory=dict, init=False)
+
+    def recall(self, mix: Mix) -> Spread | None:
+        """What was measured of a mix; None where nothing was, or it is to be measured again."""
+        name = _name(mix)
+        known = self._new if self.again else self._read().get(self.key, {}) | self._new
+        return Spread(**known[name]) if name in known else None
+
+    def remember(self, mix: Mix, speed: Spread) -> None:
+        """Keep what was measured. Of two processes that do so at once, one is kept."""
+        self._new[_name(mix)] = attrs.asdict(speed)
+        speeds = self._read()
+        speeds[self.key] = {**speeds.get(self.key, {}), **self._new}
+        try:
+            with publish_file(self.path) as place:
+                text = json.dumps({"version": _VERSION, "speeds": speeds}, indent=1)
+                place.write_text(text, encoding="utf-8")
+        except OSError as error:
+            _log.warning("speeds are not remembered: %s: %s", self.path, error)
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        if not self.path.is_file():
+            return {}
+        try:
+            value = json.loads(self.path.read_text(encoding="utf-8"))
+            if value["version"] != _VERSION:
+                return {}
+            speeds: dict[str, dict[str, Any]] = value["speeds"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            _log.warning("speeds cannot be recalled, and are measured: %s: %s", self.path, error)
+            return {}
+        return speeds
+
+
+def _name(mix: Mix) -> str:
+    content = json.dumps([mix.backend, mix.recipe, mix.layers], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
