@@ -60,7 +60,7 @@ def test_first_party_backends_are_found_the_same_way() -> None:
     assert found.usable
     assert found.first_party
     sources = {found.name for found in Catalog(SOURCES).found() if found.first_party}
-    assert sources == {"path", "hf", "pypi"}
+    assert sources == {"path", "hf", "pypi", "registry"}
 
 
 def test_the_list_is_sorted_whatever_the_path(site: Path, tmp_path: Path) -> None:
