@@ -131,3 +131,21 @@ def test_registering_again_heals_a_blob_that_was_cut_off(
     damaged(registry, "model.safetensors", cut, keep=False)
     registry.register("support", model)
     hotbed.load("registry:support@0.0.1", registry=registry.store.place).close()
+
+
+def test_a_checked_out_folder_is_made_anew(
+    registry: Registry, model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that is gone from it, or was replaced in it, comes back, and is told."""
+    registry.register("support", model)
+    found, digests = registry.resolve("support"), DigestCache(tmp_path / "digests")
+    folder = checkout(registry.store, found, tmp_path / "cache", digests)
+    (folder / "config.json").unlink()
+    (folder / "modules.json").unlink()
+    (folder / "modules.json").write_text("[]", encoding="utf-8")
+    again = checkout(registry.store, found, tmp_path / "cache", digests)
+    assert again == folder
+    assert (again / "config.json").read_bytes() == (model / "config.json").read_bytes()
+    assert (again / "modules.json").read_bytes() == (model / "modules.json").read_bytes()
+    assert "config.json is not in" in caplog.text
+    assert sorted(path.name for path in folder.parent.iterdir()) == [folder.name]

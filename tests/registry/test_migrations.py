@@ -11,6 +11,7 @@ from alembic.runtime.migration import MigrationContext
 
 from hotbed.errors import RegistryError, UsageError
 from hotbed.registry import Registry
+from hotbed.registry.database import filesystem, is_remote
 from hotbed.registry.tables import metadata
 
 
@@ -46,6 +47,23 @@ def test_opening_twice_changes_nothing(registry: Registry, model: Path) -> None:
     with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
         assert list(connection.iterdump()) == before
     connection.close()
+
+
+def test_network_file_systems_are_told_from_local_ones() -> None:
+    """The longest mount point counts; SQLite is refused on what is a network's."""
+    mounts = [("/", "ext4"), ("/mnt", "nfs4"), ("/mnt/local", "xfs"), ("/s", "fuse.sshfs")]
+    found = {
+        place: is_remote(filesystem(Path(place), mounts))
+        for place in ("/home/ada", "/mnt/team", "/mnt/local/x", "/s/x", "/mntx")
+    }
+    assert found == {
+        "/home/ada": False,
+        "/mnt/team": True,
+        "/mnt/local/x": False,
+        "/s/x": True,
+        "/mntx": False,
+    }
+    assert filesystem(Path("/x"), []) == ""
 
 
 def test_places_that_are_none(tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ silence.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+import uuid
 from pathlib import Path
 
 from hotbed.errors import CorruptFileError, MissingFileError
@@ -20,6 +22,8 @@ from hotbed.registry.registered import Registered
 from hotbed.registry.store import Store
 
 __all__ = ["checkout", "read_manifest"]
+
+_log = logging.getLogger("hotbed.registry")
 
 
 def read_manifest(store: Store, found: Registered) -> Manifest:
@@ -55,14 +59,29 @@ def checkout(
     """
     manifest = read_manifest(store, found)
     folder = cache / found.manifest[:2] / found.manifest
-    if not folder.is_dir():
-        with staging(folder) as stage:
-            for entry in manifest.files:
-                target = stage / entry.path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                _place(store, found, entry.path, entry.sha256, target)
+    if folder.is_dir():
+        try:
+            _require_intact(found, manifest, folder, digests, paranoid)
+        except (CorruptFileError, MissingFileError) as error:
+            # The folder is a copy; whether the registry's own files are sound, the next one tells.
+            _log.warning("%s; the folder is made anew from the registry", error)
+            _put_away(folder)
+        else:
+            return folder
+    with staging(folder) as stage:
+        for entry in manifest.files:
+            target = stage / entry.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _place(store, found, entry.path, entry.sha256, target)
     _require_intact(found, manifest, folder, digests, paranoid)
     return folder
+
+
+def _put_away(folder: Path) -> None:
+    """Remove a folder under another name: who has its files open keeps them."""
+    old = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.old")
+    folder.rename(old)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _place(store: Store, found: Registered, path: str, digest: str, target: Path) -> None:
@@ -86,10 +105,7 @@ def _require_intact(
     paths = {entry.path: folder / entry.path for entry in manifest.files}
     missing = [name for name, path in paths.items() if not path.is_file()]
     if missing:
-        raise MissingFileError(
-            f"{found}: {', '.join(missing)} is not in {folder}; remove the folder, and it is made "
-            f"anew from the registry"
-        )
+        raise MissingFileError(f"{found}: {', '.join(missing)} is not in {folder}")
     short = [e for e in manifest.files if paths[e.path].stat().st_size != e.size]
     for entry in short:
         size = paths[entry.path].stat().st_size

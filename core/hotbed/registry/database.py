@@ -10,7 +10,7 @@ import contextlib
 import functools
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 
 from hotbed.errors import RegistryError, UsageError
 
-__all__ = ["Database", "shown"]
+__all__ = ["Database", "filesystem", "is_remote", "shown"]
 
 _WAIT = 60.0
 """Seconds that a writer waits for its turn: sixteen writers need far less."""
@@ -142,8 +142,8 @@ def _require_local(folder: Path) -> None:
     Raises:
         RegistryError: The folder is on one.
     """
-    kind = _filesystem(folder.resolve())
-    if kind in _REMOTE or kind.startswith(_REMOTE_FUSE):
+    kind = filesystem(folder.resolve(), _mounts())
+    if is_remote(kind):
         raise RegistryError(
             f"{folder} is on a network file system ({kind}), where SQLite's locks cannot be relied "
             f"on (sqlite.org/useovernet.html). Keep the database on a local disk, or use "
@@ -151,10 +151,20 @@ def _require_local(folder: Path) -> None:
         )
 
 
-def _filesystem(folder: Path) -> str:
-    """The kind of file system under a folder; ``""`` where the system does not tell."""
+def is_remote(kind: str) -> bool:
+    """Whether a kind of file system is a network's, on which locks are promises."""
+    return kind in _REMOTE or kind.startswith(_REMOTE_FUSE)
+
+
+def filesystem(folder: Path, mounts: Iterable[tuple[str, str]]) -> str:
+    """The kind of file system under a folder; ``""`` where the system does not tell.
+
+    Args:
+        folder: The folder.
+        mounts: Where file systems are mounted, and their kinds.
+    """
     found, longest = "", -1
-    for point, kind in _mounts():
+    for point, kind in mounts:
         if folder.is_relative_to(point) and len(point) > longest:
             found, longest = kind, len(point)
     return found
