@@ -20,11 +20,10 @@ from hotbed.conversion import read_records
 from hotbed.errors import RegistryError, UsageError
 from hotbed.models.folder import ModelFolder, read_folder
 from hotbed.registry.events import append, now
-from hotbed.registry.finding import find, find_model
+from hotbed.registry.finding import find
 from hotbed.registry.manifest import FileEntry, Manifest, sha256
 from hotbed.registry.names import require_files, require_model
 from hotbed.registry.notes import Notes, write_notes
-from hotbed.registry.registered import Registered
 from hotbed.registry.store import Store
 from hotbed.registry.tables import files, models, versions
 from hotbed.registry.versions import Version, next_version
@@ -71,8 +70,8 @@ class _TakenError(Exception):
     """A blob was collected between its writing and the commit."""
 
 
-def register(store: Store, what: Publication) -> Registered:
-    """Register a version.
+def register(store: Store, what: Publication) -> str:
+    """Register a version, and give its name: ``support@1.2.0``.
 
     Raises:
         UsageError: A name, a version or a file cannot be used.
@@ -152,7 +151,7 @@ def _draft(what: Publication, model: ModelFolder, entries: Sequence[FileEntry]) 
 
 def _commit(
     connection: Connection, store: Store, what: Publication, draft: Manifest, wanted: Version | None
-) -> Registered:
+) -> str:
     _require_blobs(store, draft.files)
     model_id = _model_row(connection, what.name)
     version = _version(connection, model_id, what, wanted)
@@ -194,7 +193,7 @@ def _commit(
     append(
         connection, "register", what.name, version.text, payload, who=what.who, why=what.why, at=at
     )
-    return find(connection, f"{what.name}@{version.text}")
+    return f"{what.name}@{version.text}"
 
 
 def _require_blobs(store: Store, entries: Sequence[FileEntry]) -> None:
@@ -204,12 +203,14 @@ def _require_blobs(store: Store, entries: Sequence[FileEntry]) -> None:
 
 def _model_row(connection: Connection, name: str) -> int:
     """The model's row, made where there is none."""
-    same = select(models.c.name).where(models.c.folded == name.casefold())
-    known = connection.execute(same).scalar()
-    if known == name:
-        return find_model(connection, name)
+    same = select(models.c.id, models.c.name).where(models.c.folded == name.casefold())
+    known = connection.execute(same).first()
+    if known is not None and known.name != name:
+        raise UsageError(
+            f"{name!r} differs from the model {known.name!r} in case only; take its name"
+        )
     if known is not None:
-        raise UsageError(f"{name!r} differs from the model {known!r} in case only; take its name")
+        return int(known.id)
     made = connection.execute(insert(models).values(name=name, folded=name.casefold()))
     return int(made.inserted_primary_key[0])  # type: ignore[index]
 
