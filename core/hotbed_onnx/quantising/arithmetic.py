@@ -32,6 +32,7 @@ Floats = NDArray[np.float32]
 LARGEST = 65504.0
 """The largest number of float16."""
 
+_NORMAL = float(np.finfo(np.float32).tiny)
 _LEAST = 1e-5
 """Below this, a channel counts as this: a dead channel would be smoothed without end."""
 
@@ -161,7 +162,8 @@ def affine(low: float, high: float) -> tuple[np.float32, np.uint8]:
     Zero is always in the range, so that it is exact: padding and dead units stay what they are.
     """
     low, high = min(low, 0.0), max(high, 0.0)
-    scale = np.float32((high - low) / 255) or np.float32(1)
+    # A step below float32's normal numbers has few digits left, and processors flush it to zero.
+    scale = np.float32(max((high - low) / 255, _NORMAL) if high > low else 1)
     return scale, np.uint8(np.clip(np.rint(-low / scale), 0, 255))
 
 
