@@ -61,7 +61,8 @@ class Version:
                 f"{text!r} holds build metadata, '+{found.build}', which has no order among "
                 f"versions; keep it in a tag"
             )
-        numbers = [part for part in re.split(r"[.-]", text) if part.isdigit()]
+        parts = [found.major, found.minor, found.patch, *(found.prerelease or "").split(".")]
+        numbers = [str(part) for part in parts if str(part).isdigit()]
         if len(text) > _LONGEST or any(len(number) > _DIGITS for number in numbers):
             raise UsageError(f"{text!r:.200} is too long for a version")
         return cls(text=text, key=_key(found), prerelease=found.prerelease is not None)
