@@ -11,6 +11,7 @@ import functools
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ class Database:
     url: str
     _engine: Engine | None = field(default=None, init=False)
     _process: int = field(default=0, init=False)
+    _parents: list[Engine] = field(factory=list, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False)
 
     @property
@@ -54,8 +56,11 @@ class Database:
         """The engine, made anew after a fork: connections do not survive one."""
         with self._lock:
             if self._engine is None or self._process != os.getpid():
+                if self._engine is not None:  # the parent's: closing it here would be felt there
+                    self._parents.append(self._engine)
                 self._engine = _open(self.url)
                 self._process = os.getpid()
+                weakref.finalize(self, _close, self._engine, self._process)
             return self._engine
 
     @contextlib.contextmanager
@@ -79,6 +84,12 @@ class Database:
             if self._engine is not None and self._process == os.getpid():
                 self._engine.dispose()
             self._engine = None
+
+
+def _close(engine: Engine, process: int) -> None:
+    """Close the connections of a database that nobody holds any more, in its own process."""
+    if process == os.getpid():
+        engine.dispose()
 
 
 def _open(url: str) -> Engine:
