@@ -116,4 +116,4 @@ def test_layers_are_named_and_left_out(
     with pytest.raises(UsageError, match="has no layer nobody"):
         rounded({"nobody": "float32"}, "wrong")
     with pytest.raises(UsageError, match="options it takes: layers"):
-        rounded({layers[0].name: "weights_4bit"}, "wrong")
+        rounded({layers[0].name: "weights_4bit"}, "wrong too")
