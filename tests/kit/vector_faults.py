@@ -79,7 +79,10 @@ def hotbed_embed(loaded, batch, outputs, in_flight):
     Fault(
         "noise is added",
         "test_the_same_call_gives_the_same_bytes",
-        _changed(_EACH + "results[name] + np.float32(1e-6) * np.random.rand(*results[name].shape)"),
+        _changed(
+            _EACH + "results[name] + np.float32(1e-6) * "
+            "np.random.rand(*results[name].shape).astype(np.float32)"
+        ),
     ),
     Fault(
         "rows depend on their batch",
