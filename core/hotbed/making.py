@@ -26,9 +26,9 @@ from hotbed.quantisation import (
 )
 from hotbed.sources import Located
 
-__all__ = ["LEAST_MEAN", "convert", "quantize", "search_into"]
+__all__ = ["bounds_of", "convert", "quantize", "search_into"]
 
-LEAST_MEAN = 0.99
+_LEAST_MEAN = 0.99
 """The mean cosine that is promised where no bound is given: what the gate asks of 8 bits."""
 
 
@@ -193,14 +193,7 @@ def quantize(
         NoBackendError: Nothing installed can quantise the model.
         BoundsError: Nothing keeps the bounds; the nearest are named, and nothing was written.
     """
-    if min_cosine is None and min_mean_cosine is None:
-        min_mean_cosine = LEAST_MEAN
-    bounds = Bounds(
-        min_cosine=min_cosine,
-        min_mean_cosine=min_mean_cosine,
-        max_size=max_size,
-        min_speedup=min_speedup,
-    )
+    bounds = bounds_of(min_cosine, min_mean_cosine, max_size, min_speedup)
     asked = Asked(
         bounds=bounds,
         texts=texts,
@@ -226,6 +219,23 @@ def quantize(
     )
     require(found)
     return found
+
+
+def bounds_of(
+    min_cosine: float | None,
+    min_mean_cosine: float | None,
+    max_size: int | None,
+    min_speedup: float | None,
+) -> Bounds:
+    """The promise; where nothing is said of cosines, their mean has to reach 0.99."""
+    if min_cosine is None and min_mean_cosine is None:
+        min_mean_cosine = _LEAST_MEAN
+    return Bounds(
+        min_cosine=min_cosine,
+        min_mean_cosine=min_mean_cosine,
+        max_size=max_size,
+        min_speedup=min_speedup,
+    )
 
 
 def search_into(

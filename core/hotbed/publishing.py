@@ -21,6 +21,7 @@ __all__ = [
     "refuse_existing",
     "replacing",
     "staging",
+    "sync",
 ]
 
 STAGE_PREFIX = ".staging-"
@@ -43,15 +44,15 @@ def staging(target: Path) -> Iterator[Path]:
     try:
         yield stage
         for file in stage.rglob("*"):
-            _sync(file)
-        _sync(stage)
+            sync(file)
+        sync(stage)
         try:
             stage.rename(target)
         except OSError:
             if not target.is_dir():
                 raise
         else:
-            _sync(target.parent)  # the rename lasts through a power cut
+            sync(target.parent)  # the rename lasts through a power cut
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
@@ -63,9 +64,9 @@ def publish_file(target: Path) -> Iterator[Path]:
     stage = target.parent / f"{_stage_name()}{target.suffix}"
     try:
         yield stage
-        _sync(stage)
+        sync(stage)
         stage.replace(target)
-        _sync(target.parent)  # the rename lasts through a power cut
+        sync(target.parent)  # the rename lasts through a power cut
     finally:
         stage.unlink(missing_ok=True)
 
@@ -129,7 +130,8 @@ def _host() -> str:
     return re.sub(r"[^A-Za-z0-9.]", "", platform.node())[:32] or "host"
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Flush a file or a folder to the disk, so that it lasts through a power cut."""
     if os.name == "nt":  # Windows opens no folders, and flushes files on close
         return
     descriptor = os.open(path, os.O_RDONLY)

@@ -14,9 +14,9 @@ from hotbed.cli.parameters import JsonOption, LocalOption, ModelArgument, Revisi
 from hotbed.cli.progress import Steps
 from hotbed.cli.texts import read_texts
 from hotbed.errors import UsageError
-from hotbed.making import LEAST_MEAN, search_into
+from hotbed.making import bounds_of, search_into
 from hotbed.publishing import refuse_existing
-from hotbed.quantisation import Asked, Bounds, Found, Trial, require
+from hotbed.quantisation import Asked, Found, Trial, require
 
 __all__ = ["quantize"]
 
@@ -85,7 +85,8 @@ def quantize(
 ) -> None:
     """Find the fastest mix of int8, 8- and 4-bit weights and float32 that keeps the bounds."""
     started = time.perf_counter()
-    bounds = _bounds(min_cosine, min_mean_cosine, max_size, min_speedup)
+    most = None if max_size is None else _bytes(max_size)
+    bounds = bounds_of(min_cosine, min_mean_cosine, most, min_speedup)
     refuse_existing(output, overwrite=force)
     if report is not None:
         from hotbed.quantisation.page import require_page
@@ -127,19 +128,6 @@ def quantize(
     if not as_json:
         seconds = time.perf_counter() - started
         out.print(_in_words(chosen, output, seconds), markup=False)
-
-
-def _bounds(
-    lowest: float | None, mean: float | None, size: str | None, speedup: float | None
-) -> Bounds:
-    if lowest is None and mean is None:
-        mean = LEAST_MEAN
-    return Bounds(
-        min_cosine=lowest,
-        min_mean_cosine=mean,
-        max_size=None if size is None else _bytes(size),
-        min_speedup=speedup,
-    )
 
 
 def _bytes(text: str) -> int:

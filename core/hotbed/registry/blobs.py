@@ -19,6 +19,7 @@ from typing import IO, Protocol
 from attrs import frozen
 
 from hotbed.errors import CorruptFileError, MissingFileError, UsageError
+from hotbed.publishing import sync
 
 __all__ = ["Blob", "Blobs", "LocalBlobs"]
 
@@ -202,7 +203,7 @@ class LocalBlobs:
             return False
         with contextlib.suppress(OSError):  # somebody else's, in a store that several share
             target.chmod(0o444)  # sets its ctime and not its mtime: wanted again, and not changed
-        _flush_folder(target.parent)  # whoever renamed it may not have come so far
+        sync(target.parent)  # whoever renamed it may not have come so far
         return True
 
     def _stage(self) -> Path:
@@ -214,21 +215,12 @@ class LocalBlobs:
         stage.chmod(0o444)
         if not target.parent.is_dir():
             target.parent.mkdir(parents=True, exist_ok=True)
-            _flush_folder(target.parent.parent)
+            for folder in (target.parent.parent, self.root, self.root.parent):
+                sync(folder)  # each may have been made just now
         stage.replace(target)
-        _flush_folder(target.parent)
+        sync(target.parent)
 
 
 def _flush(file: IO[bytes]) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows opens no folders
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,6 +8,7 @@ silence.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -22,6 +23,8 @@ from hotbed.registry.registered import Registered
 from hotbed.registry.store import Store
 
 __all__ = ["checkout", "read_manifest"]
+
+_MEND = "`hotbed registry doctor --repair` mends it from a copy"
 
 _log = logging.getLogger("hotbed.registry")
 
@@ -80,7 +83,8 @@ def checkout(
 def _put_away(folder: Path) -> None:
     """Remove a folder under another name: who has its files open keeps them."""
     old = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.old")
-    folder.rename(old)
+    with contextlib.suppress(FileNotFoundError):  # another process did so just now
+        folder.rename(old)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -111,7 +115,8 @@ def _require_intact(
         size = paths[entry.path].stat().st_size
         raise CorruptFileError(
             f"{found}: {entry.path} is damaged: it has {size:,} bytes instead of {entry.size:,}; "
-            f"expected sha256 {entry.sha256}, found {sha256(paths[entry.path])}."
+            f"expected sha256 {entry.sha256}, found {sha256(paths[entry.path])} "
+            f"in {paths[entry.path]}. {_MEND}"
         )
     known = {} if paranoid else digests.files(list(paths.values()))
     for entry in manifest.files:
@@ -120,5 +125,5 @@ def _require_intact(
         if digest != entry.sha256:
             raise CorruptFileError(
                 f"{found}: {entry.path} is damaged: expected sha256 {entry.sha256}, found {digest} "
-                f"in {path}. `hotbed registry doctor --repair` mends it from a copy"
+                f"in {path}. {_MEND}"
             )
