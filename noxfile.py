@@ -83,7 +83,7 @@ def tests(session: nox.Session, backend: str) -> None:
     session.install("-e", f".[{BACKENDS[backend]},report,postgres]", *group("test"))
     session.run("hotbed", "doctor", env=environment(session))  # the log says what was tested
     # tests/core, tests/plugins and tests/oracle have sessions of their own; reports need an extra.
-    places = ("tests/onnx", "tests/cli", "tests/docs", "tests/registry")
+    places = ("tests/onnx", "tests/cli", "tests/docs", "tests/registry", "tests/deployment")
     heavy = ["--hotbed-heavy"] if session.python == OLDEST else []
     pytest(session, *places, "tests/core/test_quantisation_page.py", *heavy)
     kit(session, backend, "--hotbed-require", *heavy)
@@ -147,7 +147,7 @@ def minimums(session: nox.Session) -> None:
         extra = ".[cpu,postgres]"
         session.install("-e", extra, *group("test"), "--constraint", str(constraints))
     session.run("hotbed", "doctor", env=environment(session))
-    pytest(session, "tests/core", "tests/onnx", "tests/registry")
+    pytest(session, "tests/core", "tests/onnx", "tests/registry", "tests/deployment")
     kit(session, "onnx_cpu", "--hotbed-require")
 
 

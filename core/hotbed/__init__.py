@@ -12,19 +12,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hotbed.deployment import Deployment
     from hotbed.errors import HotbedError, HotbedWarning
     from hotbed.inference.embedder import Embedder
     from hotbed.inference.outputs import quantize_embeddings
     from hotbed.inference.token_outputs import SparseVector
     from hotbed.loading import load, refresh
     from hotbed.making import convert, quantize
+    from hotbed.registry import Registry
     from hotbed.validation import validate
     from hotbed.version import __version__
 
 __all__ = [
+    "Deployment",
     "Embedder",
     "HotbedError",
     "HotbedWarning",
+    "Registry",
     "SparseVector",
     "__version__",
     "convert",
@@ -36,9 +40,11 @@ __all__ = [
 ]
 
 _WHERE = {
+    "Deployment": "hotbed.deployment",
     "Embedder": "hotbed.inference.embedder",
     "HotbedError": "hotbed.errors",
     "HotbedWarning": "hotbed.errors",
+    "Registry": "hotbed.registry",
     "SparseVector": "hotbed.inference.token_outputs",
     "__version__": "hotbed.version",
     "convert": "hotbed.making",

@@ -20,6 +20,7 @@
     ├── RegistryError                      a registry refused, or something is wrong with it
     │   ├── NotRegisteredError             (also a SourceError) no such model, version or alias
     │   └── IncompatibleError              vectors of two versions would not mix
+    ├── HealthError                        a candidate failed its check; what served goes on
     └── ClosedError                        an embedder was used after close()
 
 A message says what was asked, what was found, and what to do.
@@ -41,6 +42,7 @@ __all__ = [
     "DeviceError",
     "DigestError",
     "FidelityError",
+    "HealthError",
     "HotbedError",
     "HotbedWarning",
     "IncompatibleError",
@@ -132,6 +134,10 @@ class NotRegisteredError(RegistryError, SourceError):
 
 class IncompatibleError(RegistryError):
     """An alias would move to a version whose vectors do not mix with those of the old one."""
+
+
+class HealthError(HotbedError):
+    """A model failed the check before it would have served; the message has the numbers."""
 
 
 class ClosedError(HotbedError):

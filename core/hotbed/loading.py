@@ -6,7 +6,7 @@ import functools
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
@@ -37,6 +37,9 @@ from hotbed.models.weights import why_missing
 from hotbed.settings import Settings, load_settings
 from hotbed.sources import Located, parse, resolve
 from hotbed.version import __version__
+
+if TYPE_CHECKING:
+    from hotbed.registry import Registry
 
 __all__ = ["House", "default_house", "load", "refresh"]
 
@@ -322,7 +325,8 @@ def load(
     token: str | bool | None = None,
     cache_folder: str | Path | None = None,
     local_files_only: bool = False,
-    registry: str | Path | None = None,
+    registry: Registry | str | Path | None = None,
+    paranoid: bool | None = None,
     threads: int | None = None,
     batch_invariant: bool = False,
     max_seq_length: int | None = None,
@@ -350,7 +354,10 @@ def load(
         token: For models that are not public; True means the stored one.
         cache_folder: The hub's cache; None means the one that ``HF_HOME`` names.
         local_files_only: Stay off the network.
-        registry: Which registry ``registry:name@version`` means; None takes the settings'.
+        registry: Which registry ``registry:name@version`` means: one that is open, a folder or a
+            URL; None takes the settings'.
+        paranoid: Read every byte of a registered version again, whatever is remembered of its
+            files; None takes the settings'.
         threads: Threads of one call; None follows the CPU quota of this process.
         batch_invariant: Give a text the same vector whatever texts stand beside it: batches hold
             texts of one length, without padding, or one text where ranges come from the batch.
@@ -386,6 +393,7 @@ def load(
             "cache_folder": cache_folder,
             "local_files_only": local_files_only,
             "registry": registry,
+            "paranoid": paranoid,
             "threads": threads,
             "batch_invariant": batch_invariant,
             "max_seq_length": max_seq_length,
@@ -402,6 +410,7 @@ def load(
         cache_folder=cache_folder,
         local_files_only=local_files_only,
         registry=registry,
+        paranoid=house.settings.paranoid if paranoid is None else paranoid,
     )
     folder = house.read(located)
     if not folder.variants:

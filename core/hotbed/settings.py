@@ -59,6 +59,10 @@ class Settings:
         registry: The registry: a folder, or a ``postgresql://`` URL (``HOTBED_REGISTRY``). None
             means ``registry`` under ``home``.
         registry_blobs: Where a registry in a database keeps files (``HOTBED_REGISTRY_BLOBS``).
+        paranoid: Whether every byte of a registered version is read again at each loading, whatever
+            is remembered of its files (``HOTBED_PARANOID=1``).
+        memory: Bytes of models that deployments keep loaded (``HOTBED_MEMORY``, also as ``2GB``).
+            None means half of what this process may use.
         tuned: The file with what ``hotbed tune`` measured (``HOTBED_TUNED``); it need not be there.
         trace: Whether each hook call is printed on standard error (``HOTBED_TRACE=1``).
     """
@@ -70,6 +74,8 @@ class Settings:
     devices: tuple[str, ...] = field(default=("cuda", "cpu"), converter=_tuple)
     registry: str | None = None
     registry_blobs: str | None = None
+    paranoid: bool = False
+    memory: int | None = None
     tuned: Path = field(factory=_default_tuned, converter=_path)
     trace: bool = False
 
@@ -134,7 +140,7 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _validate(values: dict[str, Any], origin: dict[str, str]) -> Settings:
-    from pydantic import BaseModel, ConfigDict, ValidationError
+    from pydantic import BaseModel, ByteSize, ConfigDict, ValidationError
 
     class File(BaseModel):
         model_config = ConfigDict(extra="forbid", strict=False)
@@ -146,6 +152,8 @@ def _validate(values: dict[str, Any], origin: dict[str, str]) -> Settings:
         devices: list[str] = ["cuda", "cpu"]
         registry: str | None = None
         registry_blobs: str | None = None
+        paranoid: bool = False
+        memory: ByteSize | None = None
         tuned: Path | None = None
         trace: bool = False
 

@@ -29,9 +29,11 @@ def _keyword_only(function: Callable[..., Any]) -> set[str]:
 def test_names_of_the_package() -> None:
     """``hotbed`` offers these names and no others."""
     assert hotbed.__all__ == [
+        "Deployment",
         "Embedder",
         "HotbedError",
         "HotbedWarning",
+        "Registry",
         "SparseVector",
         "__version__",
         "convert",
@@ -94,6 +96,7 @@ def test_signature_of_load() -> None:
         "cache_folder": None,
         "local_files_only": False,
         "registry": None,
+        "paranoid": None,
         "threads": None,
         "batch_invariant": False,
         "max_seq_length": None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -14,45 +13,9 @@ from hotbed.errors import CorruptFileError, HotbedError, MissingFileError
 from hotbed.models.digests import DigestCache, sha256
 from hotbed.registry import Registry
 from hotbed.registry.checkout import checkout
-
-
-def flip(path: Path) -> None:
-    """Change one byte in the middle."""
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0x40
-    path.write_bytes(content)
-
-
-def cut(path: Path) -> None:
-    """Lose the last byte."""
-    path.write_bytes(path.read_bytes()[:-1])
-
-
-def zero(path: Path) -> None:
-    """Become zeros, as after a crash of some file systems."""
-    path.write_bytes(b"\0" * path.stat().st_size)
-
-
-def empty(path: Path) -> None:
-    """Become empty."""
-    path.write_bytes(b"")
-
+from tests.registry.damage import DAMAGES, cut, damaged, flip
 
 FILES = ("model.safetensors", "tokenizer.json", "config.json", "modules.json")
-DAMAGES = (flip, cut, zero, empty)
-
-
-def damaged(registry: Registry, name: str, damage: Callable[[Path], None], keep: bool) -> str:
-    """Damage a blob where it lies; with ``keep`` its times stay as they were."""
-    entry = next(e for e in registry.manifest("support").files if e.path == name)
-    path = registry.store.blobs.local(entry.sha256)
-    assert path is not None
-    before = path.stat()
-    path.chmod(0o644)
-    damage(path)
-    if keep:
-        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    return entry.sha256
 
 
 @pytest.mark.parametrize("fresh", [True, False], ids=["first load", "loaded before"])

@@ -10,7 +10,7 @@ import pytest
 from hotbed.models.digests import DigestCache
 from hotbed.registry import Registry
 from hotbed.registry.checkout import checkout
-from tests.registry.test_checkout import DAMAGES, damaged, flip
+from tests.registry.damage import DAMAGES, damaged, flip
 
 
 def test_a_sound_registry(registry: Registry, model: Path) -> None:

@@ -14,6 +14,7 @@ from hotbed.errors import RegistryError
 from hotbed.registry import Registry
 from hotbed.registry.tables import metadata
 from hotbed.registry.versions import Version
+from hotbed.testing import build_tiny
 from tests.registry.cluster import cluster
 from tests.registry.test_processes import WRITERS, register_many, run
 from tests.registry.test_versions import ASCENDING
@@ -99,3 +100,28 @@ def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match="db/x refused") as caught:
         Registry(f"postgresql://u:secret@/db/x?host={tmp_path}", blobs=tmp_path)
     assert "secret" not in str(caught.value)
+
+
+def test_a_deployment_is_told_of_a_move(url: str, model: Path, tmp_path: Path) -> None:
+    """At once, though it would ask only every ten minutes."""
+    import time
+
+    from hotbed.deployment import Deployment, ModelPool
+
+    registry = Registry(url, blobs=tmp_path / "blobs", who="ada")
+    other = build_tiny(tmp_path / "other", seed=2)
+    registry.register("support", model)
+    registry.register("support", other)
+    registry.promote("support@0.0.1", "production")
+    pool = ModelPool()
+    with Deployment("support@production", registry=registry, pool=pool, poll=600.0) as serving:
+        serving.encode("bread")
+        time.sleep(1.0)  # it listens by now
+        elsewhere = Registry(url, blobs=tmp_path / "blobs", who="bob")
+        elsewhere.promote("support@0.0.2", "production")
+        elsewhere.close()
+        end = time.monotonic() + 20
+        while serving.status().model != "support@0.0.2":
+            assert time.monotonic() < end, serving.status()
+            time.sleep(0.02)
+    registry.close()

@@ -6,10 +6,12 @@ import math
 import os
 from pathlib import Path
 
+from hotbed.backends.cgroups import CGROUPS, PROCESS, groups
+
 __all__ = ["cpu_quota"]
 
 
-def cpu_quota(cgroups: Path = Path("/sys/fs/cgroup"), process: Path = Path("/proc/self")) -> int:
+def cpu_quota(cgroups: Path = CGROUPS, process: Path = PROCESS) -> int:
     """Count the CPUs that this process may keep busy; at least 1.
 
     The least of: the CPUs the process may be scheduled on, and the CPU quotas of its control
@@ -20,30 +22,10 @@ def cpu_quota(cgroups: Path = Path("/sys/fs/cgroup"), process: Path = Path("/pro
         usable = len(os.sched_getaffinity(0))
     else:  # Windows and macOS have no affinity call
         usable = os.cpu_count() or 1
-    quotas = [quota for quota in _quotas(cgroups, process) if quota > 0]
+    read = {1: _quota_v1, 2: _quota_v2}
+    found = (read[version](folder) for version, folder in groups("cpu", cgroups, process))
+    quotas = [quota for quota in found if quota > 0]
     return max(1, min([usable, *(math.ceil(quota) for quota in quotas)]))
-
-
-def _quotas(cgroups: Path, process: Path) -> list[float]:
-    try:
-        lines = (process / "cgroup").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []
-    quotas = []
-    for line in lines:
-        _, controllers, path = [*line.split(":", 2), "", ""][:3]
-        if not path:
-            continue
-        if controllers == "":
-            quotas += [_quota_v2(folder) for folder in _upwards(cgroups, path)]
-        elif "cpu" in controllers.split(","):
-            quotas += [_quota_v1(folder) for folder in _upwards(cgroups / "cpu", path)]
-    return quotas
-
-
-def _upwards(root: Path, path: str) -> list[Path]:
-    folder = root / path.lstrip("/")
-    return [folder, *(parent for parent in folder.parents if parent.is_relative_to(root))]
 
 
 def _quota_v2(folder: Path) -> float:

@@ -215,11 +215,11 @@ class Embedder:
             return rows if convert_to_numpy else {name: list(rows[name]) for name in rows}
         return rows if convert_to_numpy else list(rows)
 
-    def encode_query(self, inputs: str | Iterable[str], **options: Any) -> Any:
+    def encode_query(self, /, inputs: str | Iterable[str], **options: Any) -> Any:
         """As ``encode``, with the prompt named ``query``."""
         return self.encode(inputs, **self._with_prompt(QUERY_NAMES, options))
 
-    def encode_document(self, inputs: str | Iterable[str], **options: Any) -> Any:
+    def encode_document(self, /, inputs: str | Iterable[str], **options: Any) -> Any:
         """As ``encode``, with the first of ``document``, ``passage``, ``corpus`` in ``prompts``."""
         return self.encode(inputs, **self._with_prompt(DOCUMENT_NAMES, options))
 

@@ -14,13 +14,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from attrs import frozen
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from hotbed.errors import RegistryError
 from hotbed.registry.manifest import canonical
 from hotbed.registry.tables import chain, events
 
-__all__ = ["GENESIS", "Event", "append", "head", "now", "read_events", "verify_chain"]
+__all__ = ["CHANNEL", "GENESIS", "Event", "append", "head", "now", "read_events", "verify_chain"]
+
+CHANNEL = "hotbed_registry"
+"""Where PostgreSQL tells of each event once it is committed; the message is the model's name."""
 
 GENESIS = "0" * 64
 """What the first event names as its predecessor."""
@@ -95,6 +98,8 @@ def append(
     row |= {"subject": subject, "payload": canonical(payload).decode(), "previous": previous}
     connection.execute(insert(events).values(**row, digest=digest))
     connection.execute(update(chain).where(chain.c.id == 1).values(seq=new.seq, digest=digest))
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_notify(CHANNEL, model)))
     return Event(**{**row, "payload": payload, "digest": digest})
 
 

@@ -13,7 +13,7 @@ from hotbed.registry.registered import Registered, split
 from hotbed.registry.tables import aliases, metrics, models, tags, versions
 from hotbed.registry.versions import Requirement
 
-__all__ = ["find", "find_model", "full", "read_row"]
+__all__ = ["below", "find", "find_model", "full", "read_row"]
 
 
 def find(connection: Connection, reference: str) -> Registered:
@@ -42,6 +42,25 @@ def find(connection: Connection, reference: str) -> Registered:
     if row is None:
         raise NotRegisteredError(_what_there_is(connection, model_id, name, wanted))
     return read_row(name, row)
+
+
+def below(connection: Connection, found: Registered) -> Registered:
+    """The next lower stable version of the same model.
+
+    Raises:
+        NotRegisteredError: There is none.
+    """
+    model_id = find_model(connection, found.name)
+    query = (
+        select(versions)
+        .where(versions.c.model_id == model_id, versions.c.prerelease.is_(False))
+        .where(versions.c.key < found.key, versions.c.deleted_at.is_(None))
+        .order_by(versions.c.key.desc())
+    )
+    row = connection.execute(query.limit(1)).first()
+    if row is None:
+        raise NotRegisteredError(f"no stable version of {found.name} is below {found.version}")
+    return read_row(found.name, row)
 
 
 def find_model(connection: Connection, name: str) -> int:

@@ -14,13 +14,24 @@ from sqlalchemy import Connection, delete, insert, select
 
 from hotbed.errors import IncompatibleError, NotRegisteredError, RegistryError, UsageError
 from hotbed.registry.events import Event, append, read_events
-from hotbed.registry.finding import find, find_model, full
+from hotbed.registry.finding import below, find, find_model, full
 from hotbed.registry.names import require_alias
-from hotbed.registry.registered import Registered
+from hotbed.registry.registered import Registered, split
 from hotbed.registry.store import Store
 from hotbed.registry.tables import aliases
+from hotbed.registry.versions import Requirement
 
-__all__ = ["MOVES", "Move", "alias_at", "history", "promote", "rollback", "stack", "unset"]
+__all__ = [
+    "MOVES",
+    "Move",
+    "alias_at",
+    "history",
+    "previous",
+    "promote",
+    "rollback",
+    "stack",
+    "unset",
+]
 
 MOVES = ("promote", "rollback", "unset")
 
@@ -145,6 +156,22 @@ def alias_at(store: Store, name: str, alias: str, at: str) -> str:
         if datetime.datetime.fromisoformat(move.at) <= moment
     ]
     return before[-1].version if before else ""
+
+
+def previous(store: Store, reference: str) -> Registered:
+    """What served before: of an alias, where a rollback would lead; else the next lower version.
+
+    Raises:
+        NotRegisteredError: There is nothing before it.
+    """
+    name, wanted = split(reference)
+    with store.database.reading() as connection:
+        if Requirement.parse(wanted) is not None:
+            return below(connection, find(connection, reference))
+        promoted = stack(history_of(connection, name, wanted))
+        if len(promoted) < 2:
+            raise NotRegisteredError(f"nothing was promoted to {reference} before what is there")
+        return find(connection, f"{name}@{promoted[-2]}")
 
 
 def stack(moves: Iterable[Move]) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 from sqlalchemy import Connection, insert, select
 
 from hotbed.conversion import read_records
@@ -49,6 +49,7 @@ class Publication:
         parent: What it was made from, as a reference; ``""`` for none.
         base_model: What training began with; ``""`` takes what the records tell.
         training_data: What it was trained on.
+        added: Files that the version has besides those of the folder: path → bytes.
         notes: What may change later.
         who: Who registers it.
         why: Their reason.
@@ -61,6 +62,7 @@ class Publication:
     parent: str = ""
     base_model: str = ""
     training_data: str = ""
+    added: Mapping[str, bytes] = field(factory=dict)
     notes: Notes
     who: str
     why: str = ""
@@ -81,10 +83,10 @@ def register(store: Store, what: Publication) -> str:
     require_model(what.name)
     wanted = Version.parse(what.version) if what.version else None
     model = read_folder(what.folder)
-    paths = _paths(what.folder)
+    paths = sorted({*_paths(what.folder), *what.added})
     require_files(paths)
     for _ in range(_TRIES):
-        entries = [_stored(store, what.folder, path) for path in paths]
+        entries = [_stored(store, what, path) for path in paths]
         draft = _draft(what, model, entries)
         try:
             with store.database.writing() as connection:
@@ -119,8 +121,11 @@ def _paths(folder: Path) -> list[str]:
     return found
 
 
-def _stored(store: Store, folder: Path, path: str) -> FileEntry:
-    digest, size = store.blobs.put_file(folder / path)
+def _stored(store: Store, what: Publication, path: str) -> FileEntry:
+    if path in what.added:
+        content = what.added[path]
+        return FileEntry(path=path, sha256=store.blobs.put(content), size=len(content))
+    digest, size = store.blobs.put_file(what.folder / path)
     return FileEntry(path=path, sha256=digest, size=size)
 
 

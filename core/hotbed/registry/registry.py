@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hotbed.registry.registered import Registered, require_reference
 
@@ -55,6 +55,7 @@ class Registry:
             where = where or settings.registry or settings.home / "registry"
             blobs = blobs or settings.registry_blobs
         self.who = getpass.getuser() if who is None else who
+        self._opened = (where, blobs, self.who)
         self.store: Store = open_store(where, blobs, create=create)
 
     def __repr__(self) -> str:
@@ -65,6 +66,9 @@ class Registry:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> tuple[Callable[..., Registry], tuple[Any, ...]]:
+        return _opened_again, self._opened
 
     def close(self) -> None:
         """Close the database's connections; the next call opens new ones."""
@@ -87,6 +91,7 @@ class Registry:
         licence: str | None = None,
         tags: Mapping[str, str | None] | None = None,
         metrics: Mapping[str, float | None] | None = None,
+        reference: bool = False,
         why: str = "",
     ) -> Registered:
         """Register a model folder as a version, which never changes from then on.
@@ -104,12 +109,15 @@ class Registry:
             licence: A note on its licence.
             tags: Name → value.
             metrics: Name → number.
+            reference: Whether to run the model on known texts and keep the vectors with it, in
+                ``reference_vectors.safetensors``: deployments compare before they serve it.
             why: The reason, for the audit trail.
 
         Raises:
             UsageError: A name, version or file cannot be used.
             ModelError: The folder is no model.
             RegistryError: The version is there already.
+            NoBackendError: Nothing installed runs it, and reference vectors are wanted.
         """
         from hotbed.registry.notes import Notes
         from hotbed.registry.publishing import Publication, register
@@ -129,6 +137,7 @@ class Registry:
             parent=parent,
             base_model=base_model,
             training_data=training_data,
+            added=_reference_file(folder) if reference else {},
             notes=notes,
             who=self.who,
             why=why,
@@ -229,6 +238,16 @@ class Registry:
 
         return rollback(self.store, name, alias, who=self.who, why=why)
 
+    def previous(self, reference: str) -> Registered:
+        """What served before: where a rollback would lead; without an alias the next lower version.
+
+        Raises:
+            NotRegisteredError: There is nothing before it.
+        """
+        from hotbed.registry.moves import previous
+
+        return previous(self.store, reference)
+
     def unset(self, name: str, alias: str, *, why: str = "") -> None:
         """Remove an alias; its history stays."""
         from hotbed.registry.moves import unset
@@ -299,3 +318,13 @@ class Registry:
         from hotbed.registry.auditing import audit
 
         return audit(self.store, known)
+
+
+def _opened_again(where: str | Path, blobs: str | Path | None, who: str) -> Registry:
+    return Registry(where, blobs=blobs, who=who, create=False)
+
+
+def _reference_file(folder: str | Path) -> Mapping[str, bytes]:
+    from hotbed.registry.reference import REFERENCE_FILE, compute_reference
+
+    return {REFERENCE_FILE: compute_reference(Path(folder).expanduser()).encode()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 
 from hotbed.errors import HotbedWarning
@@ -23,14 +24,19 @@ def locate(reference: Reference) -> Located:
     from hotbed.registry.checkout import checkout
     from hotbed.registry.registry import Registry
 
-    home = reference.home
-    with Registry(reference.registry, create=False) as registry:
+    home, given = reference.home, reference.registry
+    opened = nullcontext(given) if isinstance(given, Registry) else Registry(given, create=False)
+    with opened as registry:
         wanted = reference.name + (f"@{reference.revision}" if reference.revision else "")
         found = registry.resolve(wanted)
         if found.deprecated is not None:
             warnings.warn(f"{found} is deprecated: {found.deprecated}", HotbedWarning, stacklevel=2)
         path: Path = checkout(
-            registry.store, found, home / "registered", DigestCache(home / "digests.sqlite3")
+            registry.store,
+            found,
+            home / "registered",
+            DigestCache(home / "digests.sqlite3"),
+            paranoid=reference.paranoid,
         )
         place = registry.store.place
     return Located(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from attrs import field, frozen
 
@@ -23,7 +23,9 @@ class Reference:
         cache_folder: Where the source keeps its files; None means its own habit.
         local_files_only: Whether the network is out of bounds.
         home: ``HOTBED_HOME``.
-        registry: Which registry, for the scheme ``registry``; None means the settings'.
+        registry: Which registry, for the scheme ``registry``: one that is open, a folder or a URL;
+            None means the settings'.
+        paranoid: Whether to read every byte again, whatever is remembered of files.
     """
 
     scheme: str
@@ -33,7 +35,8 @@ class Reference:
     cache_folder: Path | None = None
     local_files_only: bool = False
     home: Path
-    registry: str | None = None
+    registry: Any = None
+    paranoid: bool = False
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.name}" + (f"@{self.revision}" if self.revision else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from hotbed.backends.catalog import SOURCES, Catalog
 from hotbed.errors import SourceError, UsageError
@@ -28,7 +29,8 @@ def parse(
     token: str | bool | None = None,
     cache_folder: str | Path | None = None,
     local_files_only: bool = False,
-    registry: str | Path | None = None,
+    registry: Any = None,
+    paranoid: bool = False,
 ) -> Reference:
     """Read a model's name.
 
@@ -57,7 +59,8 @@ def parse(
         cache_folder=None if cache_folder is None else Path(cache_folder).expanduser(),
         local_files_only=local_files_only,
         home=home,
-        registry=None if registry is None else str(registry),
+        registry=registry,
+        paranoid=paranoid,
     )
 
 
