@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -56,15 +57,17 @@ def test_silent_damage_is_found_by_the_paranoid(
 
 def test_a_damaged_manifest(registry: Registry, model: Path, tmp_path: Path) -> None:
     """Nothing is believed that it says."""
-    made = registry.register("support", model)
-    path = registry.store.blobs.local(made.manifest)
-    assert path is not None
-    path.chmod(0o644)
-    flip(path)
+    registry.register("support", model)
+    with registry.store.database.writing() as connection:
+        edited = "UPDATE manifests SET content = replace(content, 'bert', 'bart')"
+        connection.exec_driver_sql(edited)
     with pytest.raises(CorruptFileError, match="support@0.0.1: its manifest is damaged"):
         registry.manifest("support")
-    path.unlink()
-    with pytest.raises(MissingFileError, match="support@0.0.1: its manifest is gone"):
+    registry.close()
+    with sqlite3.connect(Path(registry.store.place) / "registry.sqlite3") as direct:
+        direct.execute("DELETE FROM manifests")
+    direct.close()
+    with pytest.raises(MissingFileError, match="support@0.0.1: its manifest .* is gone"):
         registry.manifest("support")
 
 

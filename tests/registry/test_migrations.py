@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from hotbed.errors import RegistryError, UsageError
-from hotbed.registry import Registry
+from hotbed.registry import Registry, migrating
 from hotbed.registry.database import filesystem, is_remote
 from hotbed.registry.tables import metadata
 
@@ -20,6 +20,14 @@ def test_migrations_make_the_tables(registry: Registry) -> None:
     with registry.store.database.reading() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
         assert compare_metadata(context, metadata) == []
+
+
+def test_the_last_step_is_known_by_name() -> None:
+    """A registry that is up to date is recognised without Alembic."""
+    from alembic.script import ScriptDirectory
+
+    folder = Path(migrating.__file__).parent / "migrations"
+    assert ScriptDirectory(str(folder)).get_current_head() == migrating.HEAD
 
 
 def test_a_later_hotbeds_registry(registry: Registry) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
 from hotbed.errors import CorruptFileError, MissingFileError, UsageError
 from hotbed.publishing import sync
@@ -24,6 +24,11 @@ from hotbed.publishing import sync
 __all__ = ["Blob", "Blobs", "LocalBlobs"]
 
 _CHUNK = 1 << 20
+_FRESH = 60.0
+"""Seconds within which a blob that is wanted again is not marked anew."""
+
+_SMALL = 8 << 20
+"""Bytes up to which a file is read whole: if it is there already, nothing is written."""
 
 
 @frozen
@@ -90,11 +95,16 @@ class LocalBlobs:
     """
 
     root: Path
+    _lasting: set[tuple[str, int, int]] = field(factory=set, eq=False, repr=False, init=False)
+    """Blobs that this process knows to last through a power cut."""
 
     def put_file(self, path: Path) -> tuple[str, int]:
         """Store a file; one pass reads, hashes and writes it, and what is there stays."""
         with path.open("rb") as source:
-            return self._put(source)
+            if os.fstat(source.fileno()).st_size > _SMALL:
+                return self._put(source)
+            content = source.read()
+        return self.put(content), len(content)
 
     def put(self, content: bytes) -> str:
         """Store some bytes."""
@@ -199,11 +209,19 @@ class LocalBlobs:
 
     def _there(self, target: Path, size: int) -> bool:
         """Whether a blob is there already, whole, and will be after a power cut."""
-        if not target.exists() or target.stat().st_size != size:
+        try:
+            stat = target.stat()
+        except FileNotFoundError:
             return False
-        with contextlib.suppress(OSError):  # somebody else's, in a store that several share
-            target.chmod(0o444)  # sets its ctime and not its mtime: wanted again, and not changed
-        sync(target.parent)  # whoever renamed it may not have come so far
+        if stat.st_size != size:
+            return False
+        if time.time() - stat.st_ctime > _FRESH:
+            with contextlib.suppress(OSError):  # somebody else's, in a store that several share
+                target.chmod(0o444)  # sets its ctime, not its mtime: wanted again, and not changed
+        seen = (target.name, stat.st_ino, stat.st_mtime_ns)
+        if seen not in self._lasting:
+            sync(target.parent)  # whoever renamed it may not have come so far
+            self._lasting.add(seen)
         return True
 
     def _stage(self) -> Path:

@@ -15,16 +15,22 @@ import shutil
 import uuid
 from pathlib import Path
 
+from sqlalchemy import bindparam, select
+
 from hotbed.errors import CorruptFileError, MissingFileError
 from hotbed.models.digests import DigestCache, sha256
 from hotbed.publishing import staging
 from hotbed.registry.manifest import Manifest
+from hotbed.registry.manifest import sha256 as digest_of
 from hotbed.registry.registered import Registered
 from hotbed.registry.store import Store
+from hotbed.registry.tables import manifests
 
 __all__ = ["checkout", "read_manifest"]
 
 _MEND = "`hotbed registry doctor --repair` mends it from a copy"
+
+_MANIFEST = select(manifests.c.content).where(manifests.c.digest == bindparam("digest"))
 
 _log = logging.getLogger("hotbed.registry")
 
@@ -36,12 +42,16 @@ def read_manifest(store: Store, found: Registered) -> Manifest:
         CorruptFileError, MissingFileError: It is not what was registered; model and version are
             named.
     """
-    try:
-        return Manifest.decode(store.blobs.get(found.manifest))
-    except CorruptFileError as error:
-        raise CorruptFileError(f"{found}: its manifest is damaged: {error}") from error
-    except MissingFileError as error:
-        raise MissingFileError(f"{found}: its manifest is gone: {error}") from error
+    with store.database.reading() as connection:
+        content = connection.execute(_MANIFEST, {"digest": found.manifest}).scalar()
+    if content is None:
+        raise MissingFileError(f"{found}: its manifest {found.manifest} is gone; {_MEND}")
+    if (digest := digest_of(content.encode())) != found.manifest:
+        raise CorruptFileError(
+            f"{found}: its manifest is damaged: expected sha256 {found.manifest}, and what is "
+            f"there has {digest}. {_MEND}"
+        )
+    return Manifest.decode(content.encode())
 
 
 def checkout(

@@ -12,13 +12,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from attrs import evolve, frozen
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, select, text, update
 
 from hotbed.errors import CorruptFileError, MissingFileError, RegistryError
 from hotbed.models.digests import sha256
 from hotbed.registry.auditing import audit
+from hotbed.registry.manifest import sha256 as digest_of
 from hotbed.registry.store import Store
-from hotbed.registry.tables import files, models, versions
+from hotbed.registry.tables import files, manifests, models, versions
 
 __all__ = ["Diagnosis", "Fault", "examine", "repair"]
 
@@ -73,7 +74,7 @@ class Diagnosis:
 @frozen(kw_only=True)
 class _Needed:
     digest: str
-    size: int | None
+    size: int
     path: str
     versions: tuple[str, ...]
 
@@ -82,6 +83,7 @@ def examine(store: Store) -> Diagnosis:
     """Look at the audit trail, the database, and every blob that a version needs."""
     faults = [Fault(said=said) for said in _of_database(store)]
     with store.database.reading() as connection:
+        faults += _of_manifests(connection)
         needed = list(_needed(connection))
         living = select(versions.c.id).where(versions.c.deleted_at.is_(None))
         count = len(connection.execute(living).all())
@@ -101,7 +103,8 @@ def examine(store: Store) -> Diagnosis:
 def repair(store: Store, diagnosis: Diagnosis, copies: Sequence[Path]) -> Diagnosis:
     """Mend blobs from folders that may hold copies of them, and look again.
 
-    A file is taken for a copy by its bytes alone, whatever it is called.
+    A file is taken for a copy by its bytes alone, whatever it is called. Manifests are in what
+    ``hotbed registry export`` wrote.
 
     Args:
         store: The registry.
@@ -117,8 +120,11 @@ def repair(store: Store, diagnosis: Diagnosis, copies: Sequence[Path]) -> Diagno
         fault = broken.get(sha256(path))
         if fault is None:
             continue
-        store.blobs.remove(fault.digest)
-        store.blobs.put_file(path)
+        if fault.path:
+            store.blobs.remove(fault.digest)
+            store.blobs.put_file(path)
+        else:
+            _restore_manifest(store, fault.digest, path)
         repaired.append(broken.pop(fault.digest))
     return evolve(examine(store), repaired=tuple(repaired))
 
@@ -143,14 +149,34 @@ def _of_database(store: Store) -> Iterator[str]:
             yield f"SQLite: a row of {row[0]} points to none of {row[2]}"
 
 
+def _of_manifests(connection: Connection) -> Iterator[Fault]:
+    """Manifests that are not what they are named by."""
+    query = (
+        select(models.c.name, versions.c.version, versions.c.manifest, manifests.c.content)
+        .join(models, models.c.id == versions.c.model_id)
+        .join(manifests, manifests.c.digest == versions.c.manifest, isouter=True)
+        .where(versions.c.deleted_at.is_(None))
+    )
+    for row in connection.execute(query):
+        found = "nothing" if row.content is None else digest_of(row.content.encode())
+        if found != row.manifest:
+            said = f"expected sha256 {row.manifest}, found {found}"
+            name = f"{row.name}@{row.version}"
+            yield Fault(digest=row.manifest, versions=(name,), said=said)
+
+
+def _restore_manifest(store: Store, digest: str, path: Path) -> None:
+    with store.database.writing() as connection:
+        changed = update(manifests).where(manifests.c.digest == digest)
+        connection.execute(changed.values(content=path.read_text(encoding="utf-8")))
+
+
 def _needed(connection: Connection) -> Iterator[_Needed]:
-    """Blobs of files, and manifests, each once with the versions that need it."""
-    named = select(versions.c.id, versions.c.version, versions.c.manifest, models.c.name)
+    """Blobs of files, each once with the versions that need it."""
+    named = select(versions.c.id, versions.c.version, models.c.name)
     named = named.join(models, models.c.id == versions.c.model_id)
     rows = connection.execute(named.where(versions.c.deleted_at.is_(None))).all()
     names = {row.id: f"{row.name}@{row.version}" for row in rows}
-    for row in rows:
-        yield _Needed(digest=row.manifest, size=None, path="", versions=(names[row.id],))
     found: dict[str, tuple[int, str, list[str]]] = {}
     for row in connection.execute(select(files).order_by(files.c.version_id)):
         entry = found.setdefault(row.sha256, (row.size, row.path, []))
@@ -173,7 +199,7 @@ def _damage(store: Store, one: _Needed) -> str:
     size = store.blobs.size(one.digest)
     if size is None:
         return f"the blob {one.digest} is gone"
-    if one.size is not None and size != one.size:
+    if size != one.size:
         return f"the blob {one.digest} has {size:,} bytes instead of {one.size:,}"
     hashing = hashlib.sha256()
     with store.blobs.open(one.digest) as file:

@@ -68,6 +68,12 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
 
 
+_HEAD = select(chain.c.seq, chain.c.digest).where(chain.c.id == 1)
+_APPEND = insert(events)
+_MOVE_HEAD = update(chain).where(chain.c.id == 1)
+# Statements are built once: building one costs more than running it.
+
+
 def append(
     connection: Connection,
     kind: str,
@@ -96,8 +102,8 @@ def append(
     digest = new.computed()
     row = {name: getattr(new, name) for name in ("seq", "at", "who", "why", "kind", "model")}
     row |= {"subject": subject, "payload": canonical(payload).decode(), "previous": previous}
-    connection.execute(insert(events).values(**row, digest=digest))
-    connection.execute(update(chain).where(chain.c.id == 1).values(seq=new.seq, digest=digest))
+    connection.execute(_APPEND, {**row, "digest": digest})
+    connection.execute(_MOVE_HEAD, {"seq": new.seq, "digest": digest})
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_notify(CHANNEL, model)))
     return Event(**{**row, "payload": payload, "digest": digest})
@@ -105,7 +111,7 @@ def append(
 
 def head(connection: Connection) -> tuple[int, str]:
     """The number and the digest of the last event."""
-    row = connection.execute(select(chain.c.seq, chain.c.digest).where(chain.c.id == 1)).one()
+    row = connection.execute(_HEAD).one()
     return row.seq, row.digest
 
 

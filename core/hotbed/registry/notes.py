@@ -17,7 +17,10 @@ from hotbed.registry.registered import Registered
 from hotbed.registry.store import Store
 from hotbed.registry.tables import metrics, tags, versions
 
-__all__ = ["Notes", "annotate", "deprecate", "write_notes"]
+__all__ = ["Notes", "annotate", "deprecate", "write_pairs"]
+
+
+_TEXTS = ("description", "domain", "licence")
 
 
 @frozen(kw_only=True)
@@ -48,7 +51,7 @@ class Notes:
 
     def said(self) -> dict[str, Any]:
         """What is said, as plain values."""
-        texts = {name: getattr(self, name) for name in ("description", "domain", "licence")}
+        texts = {name: getattr(self, name) for name in _TEXTS}
         found: dict[str, Any] = {name: text for name, text in texts.items() if text is not None}
         if self.tags:
             found["tags"] = dict(self.tags)
@@ -66,8 +69,13 @@ def annotate(store: Store, reference: str, notes: Notes, *, who: str, why: str) 
         raise UsageError("nothing to say: give a description, domain, licence, tags or metrics")
     with store.database.writing() as connection:
         found = find(connection, reference)
-        write_notes(connection, found.id, notes)
-        append(connection, "annotate", found.name, found.version, notes.said(), who=who, why=why)
+        said = notes.said()
+        texts = {name: said[name] for name in _TEXTS if name in said}
+        if texts:
+            mine = update(versions).where(versions.c.id == found.id)
+            connection.execute(mine.values(**texts))
+        write_pairs(connection, found.id, notes)
+        append(connection, "annotate", found.name, found.version, said, who=who, why=why)
         return full(connection, find(connection, str(found)))
 
 
@@ -86,16 +94,17 @@ def deprecate(
         return full(connection, find(connection, str(found)))
 
 
-def write_notes(connection: Connection, version_id: int, notes: Notes) -> None:
-    """Write them, in the caller's transaction."""
+def write_pairs(connection: Connection, version_id: int, notes: Notes) -> dict[str, dict[str, Any]]:
+    """Write tags and metrics, in the caller's transaction; gives those that are there now."""
     said = notes.said()
-    texts = {name: said[name] for name in ("description", "domain", "licence") if name in said}
-    if texts:
-        connection.execute(update(versions).where(versions.c.id == version_id).values(**texts))
-    for table, pairs in ((tags, said.get("tags", {})), (metrics, said.get("metrics", {}))):
-        for name, value in pairs.items():
+    written: dict[str, dict[str, Any]] = {}
+    for table in (tags, metrics):
+        written[table.name] = {}
+        for name, value in said.get(table.name, {}).items():
             mine = (table.c.version_id == version_id) & (table.c.name == name)
             connection.execute(delete(table).where(mine))
             if value is not None:
                 row = {"version_id": version_id, "name": name, "value": value}
-                connection.execute(insert(table).values(**row))
+                connection.execute(insert(table), row)
+                written[table.name][name] = value
+    return written

@@ -1,8 +1,9 @@
 """Register a version: blobs, then the manifest, then one commit.
 
-Everything that a version holds is on the disk before the commit, and a reader follows commit →
-manifest → blob. Whoever collects garbage does so inside a writing transaction, and the commit looks
-once more whether every blob is there: so no writer has to announce itself, and none can be robbed.
+Everything that a version holds is on the disk before the commit, which publishes the manifest with
+it, and a reader follows commit → manifest → blob. Whoever collects garbage does so inside a writing
+transaction, and the commit looks once more whether every blob is there: so no writer has to
+announce itself, and none can be robbed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import attrs
 from attrs import evolve, field, frozen
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from hotbed.conversion import read_records
 from hotbed.errors import RegistryError, UsageError
@@ -23,9 +24,10 @@ from hotbed.registry.events import append, now
 from hotbed.registry.finding import find
 from hotbed.registry.manifest import FileEntry, Manifest, sha256
 from hotbed.registry.names import require_files, require_model
-from hotbed.registry.notes import Notes, write_notes
+from hotbed.registry.notes import Notes, write_pairs
+from hotbed.registry.registered import Registered
 from hotbed.registry.store import Store
-from hotbed.registry.tables import files, models, versions
+from hotbed.registry.tables import files, manifests, models, versions
 from hotbed.registry.versions import Version, next_version
 
 __all__ = ["Publication", "register"]
@@ -72,8 +74,23 @@ class _TakenError(Exception):
     """A blob was collected between its writing and the commit."""
 
 
-def register(store: Store, what: Publication) -> str:
-    """Register a version, and give its name: ``support@1.2.0``.
+_MODEL = select(models.c.id, models.c.name).where(models.c.folded == bindparam("folded"))
+_NUMBER = select(versions.c.version, versions.c.manifest, versions.c.deleted_at).where(
+    versions.c.model_id == bindparam("model_id"), versions.c.version == bindparam("version")
+)
+_HIGHEST = (
+    select(versions.c.version)
+    .where(versions.c.model_id == bindparam("model_id"))
+    .where(versions.c.prerelease == bindparam("prerelease"))
+    .order_by(versions.c.key.desc())
+    .limit(1)
+)
+_NEW_MANIFEST, _NEW_VERSION, _NEW_FILES = insert(manifests), insert(versions), insert(files)
+# Statements are built once: building one costs more than running it, and writers wait meanwhile.
+
+
+def register(store: Store, what: Publication) -> Registered:
+    """Register a version.
 
     Raises:
         UsageError: A name, a version or a file cannot be used.
@@ -156,7 +173,7 @@ def _draft(what: Publication, model: ModelFolder, entries: Sequence[FileEntry]) 
 
 def _commit(
     connection: Connection, store: Store, what: Publication, draft: Manifest, wanted: Version | None
-) -> str:
+) -> Registered:
     _require_blobs(store, draft.files)
     model_id = _model_row(connection, what.name)
     version = _version(connection, model_id, what, wanted)
@@ -165,40 +182,42 @@ def _commit(
     manifest = evolve(
         draft, version=version.text, parent="" if parent is None else str(parent), created_at=at
     )
-    digest = store.blobs.put(manifest.encode())
-    row: dict[str, Any] = {
-        "model_id": model_id,
+    content = manifest.encode()
+    digest = sha256(content)
+    connection.execute(_NEW_MANIFEST, {"digest": digest, "content": content.decode()})
+    said = what.notes.said()
+    shown: dict[str, Any] = {
         "version": version.text,
         "key": version.key,
-        "prerelease": version.prerelease,
         "manifest": digest,
-        "parent_id": None if parent is None else parent.id,
         "family": manifest.family,
-        "formats": json.dumps(manifest.formats),
         "dimension": manifest.dimension,
         "tokenizer": manifest.tokenizer,
         "base_model": manifest.base_model,
         "size": manifest.size,
         "created_at": at,
         "created_by": what.who,
-        "description": "",
-        "domain": "",
-        "licence": "",
+        **{name: said.get(name, "") for name in ("description", "domain", "licence")},
+        "deprecated": None,
     }
-    version_id = connection.execute(insert(versions).values(**row)).inserted_primary_key[0]  # type: ignore[index]
+    hidden = {
+        "model_id": model_id,
+        "prerelease": version.prerelease,
+        "parent_id": None if parent is None else parent.id,
+        "formats": json.dumps(manifest.formats),
+    }
+    made = connection.execute(_NEW_VERSION, {**shown, **hidden})
+    version_id = made.inserted_primary_key[0]  # type: ignore[index]
     connection.execute(
-        insert(files), [{"version_id": version_id, **attrs.asdict(entry)} for entry in draft.files]
+        _NEW_FILES, [{"version_id": version_id, **attrs.asdict(entry)} for entry in draft.files]
     )
-    write_notes(connection, version_id, what.notes)
-    payload: Mapping[str, Any] = {
-        "manifest": digest,
-        "notes": what.notes.said(),
-        "parent": manifest.parent,
-    }
+    pairs = write_pairs(connection, version_id, what.notes)
+    payload: Mapping[str, Any] = {"manifest": digest, "notes": said, "parent": manifest.parent}
     append(
         connection, "register", what.name, version.text, payload, who=what.who, why=what.why, at=at
     )
-    return f"{what.name}@{version.text}"
+    found = Registered(id=version_id, name=what.name, formats=manifest.formats, **shown)
+    return evolve(found, tags=pairs["tags"], metrics=pairs["metrics"])
 
 
 def _require_blobs(store: Store, entries: Sequence[FileEntry]) -> None:
@@ -208,8 +227,7 @@ def _require_blobs(store: Store, entries: Sequence[FileEntry]) -> None:
 
 def _model_row(connection: Connection, name: str) -> int:
     """The model's row, made where there is none."""
-    same = select(models.c.id, models.c.name).where(models.c.folded == name.casefold())
-    known = connection.execute(same).first()
+    known = connection.execute(_MODEL, {"folded": name.casefold()}).first()
     if known is not None and known.name != name:
         raise UsageError(
             f"{name!r} differs from the model {known.name!r} in case only; take its name"
@@ -224,10 +242,9 @@ def _version(
     connection: Connection, model_id: int, what: Publication, wanted: Version | None
 ) -> Version:
     """The version asked for, or the next."""
-    query = select(versions.c.version, versions.c.manifest, versions.c.deleted_at)
-    query = query.where(versions.c.model_id == model_id)
+    mine = {"model_id": model_id}
     if wanted is not None:
-        row = connection.execute(query.where(versions.c.version == wanted.text)).first()
+        row = connection.execute(_NUMBER, {**mine, "version": wanted.text}).first()
         if row is not None:
             was = f"and was deleted on {row.deleted_at[:10]}" if row.deleted_at else "already"
             raise RegistryError(
@@ -236,7 +253,6 @@ def _version(
             )
         return wanted
     # The highest of each kind decide; there may be thousands below.
-    stable = query.where(versions.c.prerelease.is_(False)).order_by(versions.c.key.desc()).limit(1)
-    pre = query.where(versions.c.prerelease.is_(True)).order_by(versions.c.key.desc()).limit(1)
-    taken = [row.version for part in (stable, pre) for row in connection.execute(part)]
-    return next_version(what.bump, [Version.parse(text) for text in taken])
+    both = (connection.execute(_HIGHEST, {**mine, "prerelease": pre}) for pre in (False, True))
+    taken = [Version.parse(text) for found in both for text in found.scalars()]
+    return next_version(what.bump, taken)

@@ -142,7 +142,7 @@ class Registry:
             who=self.who,
             why=why,
         )
-        return self.get(register(self.store, what))
+        return register(self.store, what)
 
     def resolve(self, reference: str) -> Registered:
         """Find a version, quickly: ``support@production``, ``@1.2.0``, ``@^1.2``, ``@latest``.

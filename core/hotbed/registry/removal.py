@@ -126,9 +126,7 @@ def collect(store: Store, *, dry: bool = False, older_than: float = GRACE) -> Co
 
 def _reached(connection: Connection, digests: list[str]) -> set[str]:
     held = select(files.c.sha256).where(files.c.sha256.in_(digests))
-    # Manifests of deleted versions stay: the audit trail names them.
-    named = select(versions.c.manifest).where(versions.c.manifest.in_(digests))
-    return {*connection.execute(held).scalars(), *connection.execute(named).scalars()}
+    return set(connection.execute(held).scalars())
 
 
 @contextmanager

@@ -24,6 +24,7 @@ __all__ = [
     "events",
     "files",
     "leases",
+    "manifests",
     "metadata",
     "metrics",
     "models",
@@ -77,6 +78,13 @@ models = Table(
     Column("folded", String(128), nullable=False, unique=True),
 )
 
+manifests = Table(
+    "manifests",
+    metadata,
+    Column("digest", _DIGEST, primary_key=True),
+    Column("content", Text, nullable=False),
+)
+
 versions = Table(
     "versions",
     metadata,
@@ -85,7 +93,7 @@ versions = Table(
     Column("version", String(128), nullable=False),
     Column("key", _BYTES, nullable=False),
     Column("prerelease", Boolean, nullable=False),
-    Column("manifest", _DIGEST, nullable=False),
+    Column("manifest", ForeignKey(manifests.c.digest), nullable=False),
     Column("parent_id", ForeignKey("versions.id"), index=True),
     Column("family", String(64), nullable=False),
     Column("formats", Text, nullable=False),

@@ -47,6 +47,12 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", name="uq_models_name"),
         sa.UniqueConstraint("folded", name="uq_models_folded"),
     )
+    op.create_table(
+        "manifests",
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("content", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("digest", name="pk_manifests"),
+    )
     _versions()
     _of_versions()
 
@@ -77,6 +83,7 @@ def _versions() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_versions"),
         sa.ForeignKeyConstraint(["model_id"], ["models.id"], name="fk_versions_model_id"),
         sa.ForeignKeyConstraint(["parent_id"], ["versions.id"], name="fk_versions_parent_id"),
+        sa.ForeignKeyConstraint(["manifest"], ["manifests.digest"], name="fk_versions_manifest"),
         sa.UniqueConstraint("model_id", "version", name="uq_versions_model_id"),
         sa.UniqueConstraint("id", "manifest", name="uq_versions_manifest"),
         sa.UniqueConstraint("id", "model_id", name="uq_versions_model"),
