@@ -14,7 +14,6 @@ import importlib.util
 import json
 import multiprocessing
 import os
-import re
 import shutil
 import tempfile
 import time

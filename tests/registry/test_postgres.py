@@ -16,7 +16,7 @@ from hotbed.registry.tables import metadata
 from hotbed.registry.versions import Version
 from hotbed.testing import build_tiny
 from tests.registry.cluster import cluster
-from tests.registry.test_processes import WRITERS, register_many, run
+from tests.registry.test_processes import TIMES, WRITERS, register_many, run
 from tests.registry.test_versions import ASCENDING
 
 pytest.importorskip("psycopg", reason='needs pip install "hotbed[postgres]"')
@@ -86,9 +86,11 @@ def test_versions_are_dense_and_unique(
     start = tmp_path / "start"
     start.touch()
     found = [
-        v for some in run(register_many, [(url, str(model), 3, str(start))] * WRITERS) for v in some
+        v
+        for some in run(register_many, [(url, str(model), TIMES, str(start))] * WRITERS)
+        for v in some
     ]
-    wanted = [f"0.0.{number}" for number in range(1, WRITERS * 3 + 1)]
+    wanted = [f"0.0.{number}" for number in range(1, WRITERS * TIMES + 1)]
     assert sorted(found, key=lambda text: Version.parse(text).key) == wanted
     registry = Registry(url, blobs=tmp_path / "blobs")
     assert registry.audit().events == len(wanted)
