@@ -19,7 +19,8 @@
     │   └── BoundsError                    no way of quantising keeps the bounds
     ├── RegistryError                      a registry refused, or something is wrong with it
     │   ├── NotRegisteredError             (also a SourceError) no such model, version or alias
-    │   └── IncompatibleError              vectors of two versions would not mix
+    │   ├── IncompatibleError              vectors of two versions would not mix
+    │   └── SignatureError                 a version is not signed, or not as it is now
     ├── HealthError                        a candidate failed its check; what served goes on
     └── ClosedError                        an embedder was used after close()
 
@@ -52,6 +53,7 @@ __all__ = [
     "NotRegisteredError",
     "RegistryError",
     "SettingsError",
+    "SignatureError",
     "SourceError",
     "UnsupportedModelError",
     "UsageError",
@@ -134,6 +136,10 @@ class NotRegisteredError(RegistryError, SourceError):
 
 class IncompatibleError(RegistryError):
     """An alias would move to a version whose vectors do not mix with those of the old one."""
+
+
+class SignatureError(RegistryError):
+    """A version has no signature that fits the key and its files; each problem is named."""
 
 
 class HealthError(HotbedError):

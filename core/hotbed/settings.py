@@ -24,7 +24,7 @@ _PREFIX = "HOTBED_"
 _LISTS = ("backends", "blocked", "priority", "devices")
 _PATHS = frozenset({"home", "tuned"})
 # Variables that other parts of the project read; they are not settings.
-_NOT_SETTINGS = frozenset({"HOTBED_REQUIRE"})
+_NOT_SETTINGS = frozenset({"HOTBED_KEY_PASSWORD", "HOTBED_REQUIRE"})
 
 
 def _default_home() -> Path:

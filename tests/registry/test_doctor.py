@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from hotbed.errors import UsageError
 from hotbed.models.digests import DigestCache
 from hotbed.registry import Registry
 from hotbed.registry.checkout import checkout
-from tests.registry.damage import DAMAGES, damaged
+from tests.registry.damage import DAMAGES, damaged, flip
 
 
 def test_a_sound_registry(registry: Registry, model: Path) -> None:
@@ -61,6 +62,19 @@ def test_what_no_copy_can_mend_stays_a_fault(
     assert str(fault).startswith("support@0.0.1: the manifest: expected sha256")
     assert registry.doctor([tmp_path / "saved"], mend=True).faults == ()
     assert other.doctor().versions == 0
+
+
+def test_parts_are_the_whole(registry: Registry, model: Path) -> None:
+    """Seven runs read every file once, and find what one run finds."""
+    registry.register("support", model)
+    digest = damaged(registry, "tokenizer.json", flip, keep=True)
+    whole, parts = registry.doctor(), [registry.doctor(part=(n, 7)) for n in range(1, 8)]
+    assert sum(part.blobs for part in parts) == whole.blobs
+    assert [fault.digest for part in parts for fault in part.faults] == [digest]
+    assert all(part.orphans == 0 for part in parts)
+    for wrong in ((0, 7), (8, 7), (1, 0)):
+        with pytest.raises(UsageError, match="part"):
+            registry.doctor(part=wrong)
 
 
 def test_a_broken_trail_is_a_fault(registry: Registry, model: Path) -> None:

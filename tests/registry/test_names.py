@@ -9,6 +9,7 @@ import pytest
 
 from hotbed.errors import UsageError
 from hotbed.registry import Registry
+from hotbed.registry.external import external_data
 from hotbed.registry.names import require_alias, require_files, require_model
 
 
@@ -95,3 +96,40 @@ def test_names_that_differ_in_case_only(registry: Registry, model: Path) -> None
     registry.register("Support", model)
     with pytest.raises(UsageError, match="differs from the model 'Support' in case only"):
         registry.register("support", model)
+
+
+@pytest.mark.parametrize(
+    "location", ["../outside.data", "/etc/passwd", "missing.data", "a/../../x", "x" * 200]
+)
+def test_external_data_outside_is_refused(
+    registry: Registry, model: Path, tmp_path: Path, location: str
+) -> None:
+    """Whatever onnx itself wrote as the place of a tensor's data."""
+    (tmp_path / "outside.data").write_bytes(bytes(64))
+    write_graph(model / "onnx" / "model.onnx", location)
+    with pytest.raises(UsageError, match="which is no file of the folder") as caught:
+        registry.register("support", model)
+    assert f"onnx/model.onnx keeps weights in {location!r}" in str(caught.value)
+
+
+def test_external_data_beside_the_graph(registry: Registry, model: Path) -> None:
+    """It is part of the version, in the graph's folder or below."""
+    for name, location in (("model", "model.onnx_data"), ("deep", "data/deep.bin")):
+        place = model / "onnx" / location
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(bytes(64))
+        write_graph(model / "onnx" / f"{name}.onnx", location)
+        assert list(external_data(model / "onnx" / f"{name}.onnx")) == [location]
+    registry.register("support", model)
+
+
+def write_graph(path: Path, location: str) -> None:
+    """An ONNX file with one tensor whose bytes lie elsewhere."""
+    onnx = pytest.importorskip("onnx")
+    tensor = onnx.TensorProto(name="w", data_type=onnx.TensorProto.FLOAT, dims=[16])
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in (("location", location), ("offset", "0"), ("length", "64")):
+        tensor.external_data.add(key=key, value=value)
+    graph = onnx.GraphProto(name="g", initializer=[tensor])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(onnx.ModelProto(graph=graph, ir_version=8).SerializeToString())

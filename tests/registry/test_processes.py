@@ -16,11 +16,13 @@ WRITERS, TIMES = 16, 50
 SPAWN = multiprocessing.get_context("spawn")
 
 
-def register_many(place: str, model: str, times: int, start: str) -> list[str]:
+def register_many(
+    place: str, model: str, times: int, start: str, blobs: str | None = None
+) -> list[str]:
     """Register some versions, beginning when a file appears; gives their numbers."""
     while not Path(start).exists():
         pass
-    registry = Registry(place, who=str(os.getpid()))
+    registry = Registry(place, blobs=blobs, who=str(os.getpid()))
     return [registry.register("support", model, bump="patch").version for _ in range(times)]
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import attrs
 import typer
 
-from hotbed.cli import registry_aliases, registry_house
+from hotbed.cli import registry_aliases, registry_house, registry_travel
 from hotbed.cli.console import megabytes, out, plain_table, print_json
 from hotbed.cli.parameters import JsonOption
 from hotbed.cli.registry_parameters import (
@@ -31,6 +31,7 @@ app = typer.Typer(
 )
 registry_aliases.add_to(app)
 registry_house.add_to(app)
+registry_travel.add_to(app)
 
 TagOption = Annotated[
     list[str] | None, typer.Option("--tag", help="name=value; may be repeated.", show_default=False)
@@ -67,6 +68,13 @@ def register(
     licence: Annotated[str | None, typer.Option(help="A note on its licence.")] = None,
     tag: TagOption = None,
     metric: MetricOption = None,
+    reference: Annotated[
+        bool,
+        typer.Option(
+            "--reference-vectors",
+            help="Run it on known texts, and keep the vectors for later checks.",
+        ),
+    ] = False,
     why: WhyOption = "",
     registry: RegistryOption = None,
     as_json: JsonOption = False,
@@ -86,6 +94,7 @@ def register(
             licence=licence,
             tags=pairs(tag),
             metrics=numbers(metric),
+            reference=reference,
             why=why,
         )
         place = found.store.place

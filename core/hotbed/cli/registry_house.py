@@ -1,4 +1,4 @@
-"""``hotbed registry delete | gc | audit | doctor``: keeping house."""
+"""``hotbed registry delete | gc | audit | doctor | check``: keeping house."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("gc")(gc)
     app.command("audit")(audit)
     app.command("doctor")(doctor)
+    app.command("check")(check)
 
 
 def delete(
@@ -102,12 +103,18 @@ def doctor(
             show_default="versions checked out here",
         ),
     ] = None,
+    part: Annotated[
+        str, typer.Option(help="2/7 reads the second seventh of the files, for a run every night.")
+    ] = "1/1",
     registry: RegistryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read every file that a version needs, and say what is damaged; exit 1 if anything is."""
+    which, _, parts = part.partition("/")
+    if not (which.isdecimal() and parts.isdecimal()):
+        raise UsageError(f"--part {part!r}: write 2/7 for the second seventh")
     with opened(registry) as found:
-        result = found.doctor(copies or (), mend=mend)
+        result = found.doctor(copies or (), mend=mend, part=(int(which), int(parts)))
     if as_json:
         print_json(attrs.asdict(result))
     else:
@@ -123,3 +130,40 @@ def doctor(
         )
     if result.faults:
         raise typer.Exit(1)
+
+
+def check(
+    version: ReferenceArgument,
+    max_seconds: Annotated[
+        float, typer.Option(min=0, help="Seconds that one text may take, in the median.")
+    ] = 10.0,
+    min_cosine: Annotated[
+        float | None,
+        typer.Option(
+            help="Lowest cosine to its reference vectors.", show_default="what its storage promises"
+        ),
+    ] = None,
+    registry: RegistryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a version as a deployment does before it serves; exit 1 if it is not fit."""
+    from hotbed.deployment import Health
+    from hotbed.loading import load
+
+    health = Health(max_seconds=max_seconds, min_cosine=min_cosine)
+    with opened(registry) as found:
+        one = found.resolve(version)
+        with load(f"registry:{one}", registry=found, paranoid=True) as model:
+            result = health.check(model, one.dimension)
+            backend = model.loaded.backend
+    if as_json:
+        print_json({"version": str(one), "backend": backend, **attrs.asdict(result)})
+        return
+    cosine = "no reference vectors are stored with it"
+    if result.cosine is not None:
+        cosine = f"lowest cosine to its reference vectors {result.cosine:.6f}"
+    out.print(
+        f"{one} is fit to serve with {backend}: {result.texts} texts, {result.dimension} numbers "
+        f"each, {1000 * result.seconds:.1f} ms a text; {cosine}",
+        markup=False,
+    )

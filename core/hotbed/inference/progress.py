@@ -16,11 +16,12 @@ LONG_WORK = 2_000
 
 @define
 class Progress:
-    """Counts texts. ``show=None`` means: if there are many, and somebody is at the terminal."""
+    """Counts texts or bytes. ``show=None``: if there are many, and somebody is at the terminal."""
 
     total: int | None
     show: bool | None
     unit: str = "text"
+    label: str = "Embedding"
     _bar: Any = None
 
     def __enter__(self) -> Progress:
@@ -30,7 +31,9 @@ class Progress:
         if show:
             from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=self.total, unit=self.unit, desc="Embedding")
+            self._bar = tqdm(
+                total=self.total, unit=self.unit, desc=self.label, unit_scale=self.unit == "B"
+            )
         return self
 
     def advance(self, count: int) -> None:

@@ -83,7 +83,7 @@ def _fold(events: Iterable[Event]) -> tuple[dict[str, _Told], dict[tuple[str, st
             pointed.pop(key, None)
             if payload["version"]:
                 pointed[key] = str(payload["version"])
-        elif found.kind == "register":
+        elif found.kind in ("register", "import"):
             told[name] = _Told(str(payload["manifest"]))
             told[name].note(payload["notes"])
         elif found.kind == "annotate":

@@ -21,13 +21,13 @@ from attrs import field, frozen
 from hotbed.errors import CorruptFileError, MissingFileError, UsageError
 from hotbed.publishing import sync
 
-__all__ = ["Blob", "Blobs", "LocalBlobs"]
+__all__ = ["SMALL", "Blob", "Blobs", "LocalBlobs", "require_digest"]
 
 _CHUNK = 1 << 20
 _FRESH = 60.0
 """Seconds within which a blob that is wanted again is not marked anew."""
 
-_SMALL = 8 << 20
+SMALL = 8 << 20
 """Bytes up to which a file is read whole: if it is there already, nothing is written."""
 
 
@@ -51,6 +51,10 @@ class Blobs(Protocol):
 
     def put_file(self, path: Path) -> tuple[str, int]:
         """Store a file; gives its digest and its size."""
+        ...
+
+    def put_stream(self, source: IO[bytes]) -> tuple[str, int]:
+        """Store what a file gives; the same."""
         ...
 
     def put(self, content: bytes) -> str:
@@ -99,12 +103,31 @@ class LocalBlobs:
     """Blobs that this process knows to last through a power cut."""
 
     def put_file(self, path: Path) -> tuple[str, int]:
-        """Store a file; one pass reads, hashes and writes it, and what is there stays."""
+        """Store a file."""
         with path.open("rb") as source:
-            if os.fstat(source.fileno()).st_size > _SMALL:
-                return self._put(source)
+            if os.fstat(source.fileno()).st_size > SMALL:
+                return self.put_stream(source)
             content = source.read()
         return self.put(content), len(content)
+
+    def put_stream(self, source: IO[bytes]) -> tuple[str, int]:
+        """Store what a file gives: one pass reads, hashes and writes; what is there stays."""
+        stage, hashing, size = self._stage(), hashlib.sha256(), 0
+        try:
+            with stage.open("wb") as file:
+                while chunk := source.read(_CHUNK):
+                    hashing.update(chunk)
+                    file.write(chunk)
+                    size += len(chunk)
+                digest = hashing.hexdigest()
+                target = self.path(digest)
+                if self._there(target, size):
+                    return digest, size
+                _flush(file)
+            self._publish(stage, target)
+        finally:
+            stage.unlink(missing_ok=True)
+        return digest, size
 
     def put(self, content: bytes) -> str:
         """Store some bytes."""
@@ -185,27 +208,8 @@ class LocalBlobs:
         Raises:
             UsageError: It is no sha256.
         """
-        if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
-            raise UsageError(f"{digest!r:.100} is no sha256 in hexadecimal")
+        require_digest(digest)
         return self.root / "sha256" / digest[:2] / digest
-
-    def _put(self, source: IO[bytes]) -> tuple[str, int]:
-        stage, hashing, size = self._stage(), hashlib.sha256(), 0
-        try:
-            with stage.open("wb") as file:
-                while chunk := source.read(_CHUNK):
-                    hashing.update(chunk)
-                    file.write(chunk)
-                    size += len(chunk)
-                digest = hashing.hexdigest()
-                target = self.path(digest)
-                if self._there(target, size):
-                    return digest, size
-                _flush(file)
-            self._publish(stage, target)
-        finally:
-            stage.unlink(missing_ok=True)
-        return digest, size
 
     def _there(self, target: Path, size: int) -> bool:
         """Whether a blob is there already, whole, and will be after a power cut."""
@@ -237,6 +241,16 @@ class LocalBlobs:
                 sync(folder)  # each may have been made just now
         stage.replace(target)
         sync(target.parent)
+
+
+def require_digest(digest: str) -> None:
+    """Refuse what is no digest, before it becomes a path.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+        raise UsageError(f"{digest!r:.100} is no sha256 in hexadecimal")
 
 
 def _flush(file: IO[bytes]) -> None:

@@ -17,10 +17,10 @@ from hotbed.registry.registered import Registered
 from hotbed.registry.store import Store
 from hotbed.registry.tables import metrics, tags, versions
 
-__all__ = ["Notes", "annotate", "deprecate", "write_pairs"]
+__all__ = ["TEXTS", "Notes", "annotate", "deprecate", "deprecate_in", "write_pairs"]
 
 
-_TEXTS = ("description", "domain", "licence")
+TEXTS = ("description", "domain", "licence")
 
 
 @frozen(kw_only=True)
@@ -51,7 +51,7 @@ class Notes:
 
     def said(self) -> dict[str, Any]:
         """What is said, as plain values."""
-        texts = {name: getattr(self, name) for name in _TEXTS}
+        texts = {name: getattr(self, name) for name in TEXTS}
         found: dict[str, Any] = {name: text for name, text in texts.items() if text is not None}
         if self.tags:
             found["tags"] = dict(self.tags)
@@ -70,7 +70,7 @@ def annotate(store: Store, reference: str, notes: Notes, *, who: str, why: str) 
     with store.database.writing() as connection:
         found = find(connection, reference)
         said = notes.said()
-        texts = {name: said[name] for name in _TEXTS if name in said}
+        texts = {name: said[name] for name in TEXTS if name in said}
         if texts:
             mine = update(versions).where(versions.c.id == found.id)
             connection.execute(mine.values(**texts))
@@ -87,11 +87,18 @@ def deprecate(
         raise UsageError("a deprecation says why, and what to use instead")
     with store.database.writing() as connection:
         found = find(connection, reference)
-        change = update(versions).where(versions.c.id == found.id).values(deprecated=message)
-        connection.execute(change)
-        payload = {"message": message}
-        append(connection, "deprecate", found.name, found.version, payload, who=who, why=why)
+        deprecate_in(connection, found, message, who=who, why=why)
         return full(connection, find(connection, str(found)))
+
+
+def deprecate_in(
+    connection: Connection, found: Registered, message: str | None, *, who: str, why: str
+) -> None:
+    """The same, in the caller's transaction."""
+    change = update(versions).where(versions.c.id == found.id).values(deprecated=message)
+    connection.execute(change)
+    payload = {"message": message}
+    append(connection, "deprecate", found.name, found.version, payload, who=who, why=why)
 
 
 def write_pairs(connection: Connection, version_id: int, notes: Notes) -> dict[str, dict[str, Any]]:

@@ -11,23 +11,23 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import attrs
 from attrs import evolve, field, frozen
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection
 
 from hotbed.conversion import read_records
 from hotbed.errors import RegistryError, UsageError
 from hotbed.models.folder import ModelFolder, read_folder
-from hotbed.registry.events import append, now
+from hotbed.registry.events import now
+from hotbed.registry.external import require_inside
 from hotbed.registry.finding import find
+from hotbed.registry.inserting import blobs_are_there, highest, insert_version, known
 from hotbed.registry.manifest import FileEntry, Manifest, sha256
 from hotbed.registry.names import require_files, require_model
-from hotbed.registry.notes import Notes, write_pairs
+from hotbed.registry.notes import Notes
 from hotbed.registry.registered import Registered
 from hotbed.registry.store import Store
-from hotbed.registry.tables import files, manifests, models, versions
 from hotbed.registry.versions import Version, next_version
 
 __all__ = ["Publication", "register"]
@@ -74,21 +74,6 @@ class _TakenError(Exception):
     """A blob was collected between its writing and the commit."""
 
 
-_MODEL = select(models.c.id, models.c.name).where(models.c.folded == bindparam("folded"))
-_NUMBER = select(versions.c.version, versions.c.manifest, versions.c.deleted_at).where(
-    versions.c.model_id == bindparam("model_id"), versions.c.version == bindparam("version")
-)
-_HIGHEST = (
-    select(versions.c.version)
-    .where(versions.c.model_id == bindparam("model_id"))
-    .where(versions.c.prerelease == bindparam("prerelease"))
-    .order_by(versions.c.key.desc())
-    .limit(1)
-)
-_NEW_MANIFEST, _NEW_VERSION, _NEW_FILES = insert(manifests), insert(versions), insert(files)
-# Statements are built once: building one costs more than running it, and writers wait meanwhile.
-
-
 def register(store: Store, what: Publication) -> Registered:
     """Register a version.
 
@@ -102,6 +87,7 @@ def register(store: Store, what: Publication) -> Registered:
     model = read_folder(what.folder)
     paths = sorted({*_paths(what.folder), *what.added})
     require_files(paths)
+    require_inside(what.folder, paths)
     for _ in range(_TRIES):
         entries = [_stored(store, what, path) for path in paths]
         draft = _draft(what, model, entries)
@@ -174,85 +160,23 @@ def _draft(what: Publication, model: ModelFolder, entries: Sequence[FileEntry]) 
 def _commit(
     connection: Connection, store: Store, what: Publication, draft: Manifest, wanted: Version | None
 ) -> Registered:
-    _require_blobs(store, draft.files)
-    model_id = _model_row(connection, what.name)
-    version = _version(connection, model_id, what, wanted)
-    parent = find(connection, what.parent) if what.parent else None
-    at = now()
-    manifest = evolve(
-        draft, version=version.text, parent="" if parent is None else str(parent), created_at=at
-    )
-    content = manifest.encode()
-    digest = sha256(content)
-    connection.execute(_NEW_MANIFEST, {"digest": digest, "content": content.decode()})
-    said = what.notes.said()
-    shown: dict[str, Any] = {
-        "version": version.text,
-        "key": version.key,
-        "manifest": digest,
-        "family": manifest.family,
-        "dimension": manifest.dimension,
-        "tokenizer": manifest.tokenizer,
-        "base_model": manifest.base_model,
-        "size": manifest.size,
-        "created_at": at,
-        "created_by": what.who,
-        **{name: said.get(name, "") for name in ("description", "domain", "licence")},
-        "deprecated": None,
-    }
-    hidden = {
-        "model_id": model_id,
-        "prerelease": version.prerelease,
-        "parent_id": None if parent is None else parent.id,
-        "formats": json.dumps(manifest.formats),
-    }
-    made = connection.execute(_NEW_VERSION, {**shown, **hidden})
-    version_id = made.inserted_primary_key[0]  # type: ignore[index]
-    connection.execute(
-        _NEW_FILES, [{"version_id": version_id, **attrs.asdict(entry)} for entry in draft.files]
-    )
-    pairs = write_pairs(connection, version_id, what.notes)
-    payload: Mapping[str, Any] = {"manifest": digest, "notes": said, "parent": manifest.parent}
-    append(
-        connection, "register", what.name, version.text, payload, who=what.who, why=what.why, at=at
-    )
-    found = Registered(id=version_id, name=what.name, formats=manifest.formats, **shown)
-    return evolve(found, tags=pairs["tags"], metrics=pairs["metrics"])
-
-
-def _require_blobs(store: Store, entries: Sequence[FileEntry]) -> None:
-    if any(store.blobs.size(entry.sha256) != entry.size for entry in entries):
+    if not blobs_are_there(connection, store, draft.files):
         raise _TakenError
+    version = _version(connection, what, wanted)
+    parent = str(find(connection, what.parent)) if what.parent else ""
+    manifest = evolve(draft, version=version.text, parent=parent, created_at=now())
+    return insert_version(connection, manifest, what.notes, "register", who=what.who, why=what.why)
 
 
-def _model_row(connection: Connection, name: str) -> int:
-    """The model's row, made where there is none."""
-    known = connection.execute(_MODEL, {"folded": name.casefold()}).first()
-    if known is not None and known.name != name:
-        raise UsageError(
-            f"{name!r} differs from the model {known.name!r} in case only; take its name"
-        )
-    if known is not None:
-        return int(known.id)
-    made = connection.execute(insert(models).values(name=name, folded=name.casefold()))
-    return int(made.inserted_primary_key[0])  # type: ignore[index]
-
-
-def _version(
-    connection: Connection, model_id: int, what: Publication, wanted: Version | None
-) -> Version:
+def _version(connection: Connection, what: Publication, wanted: Version | None) -> Version:
     """The version asked for, or the next."""
-    mine = {"model_id": model_id}
-    if wanted is not None:
-        row = connection.execute(_NUMBER, {**mine, "version": wanted.text}).first()
-        if row is not None:
-            was = f"and was deleted on {row.deleted_at[:10]}" if row.deleted_at else "already"
-            raise RegistryError(
-                f"{what.name}@{wanted} is registered {was}, with manifest {row.manifest[:12]}…: a "
-                f"version never changes, and its number is used once; take another, or bump="
-            )
-        return wanted
-    # The highest of each kind decide; there may be thousands below.
-    both = (connection.execute(_HIGHEST, {**mine, "prerelease": pre}) for pre in (False, True))
-    taken = [Version.parse(text) for found in both for text in found.scalars()]
-    return next_version(what.bump, taken)
+    if wanted is None:
+        return next_version(what.bump, highest(connection, what.name))
+    row = known(connection, what.name, wanted.text)
+    if row is not None:
+        was = f"and was deleted on {row.deleted_at[:10]}" if row.deleted_at else "already"
+        raise RegistryError(
+            f"{what.name}@{wanted} is registered {was}, with manifest {row.manifest[:12]}…: a "
+            f"version never changes, and its number is used once; take another, or bump="
+        )
+    return wanted

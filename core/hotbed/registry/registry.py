@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from hotbed.registry.registered import Registered, require_reference
 
 if TYPE_CHECKING:
+    from hotbed.registry.archive import Imported
     from hotbed.registry.auditing import Audited
     from hotbed.registry.comparing import Comparison
     from hotbed.registry.doctoring import Diagnosis
     from hotbed.registry.manifest import Manifest
     from hotbed.registry.moves import Move
     from hotbed.registry.removal import Collected
+    from hotbed.registry.signing import Signature
     from hotbed.registry.store import Store
 
 __all__ = ["Registry"]
@@ -34,7 +36,8 @@ class Registry:
 
     Args:
         where: A folder, or a ``postgresql://`` URL. None takes the settings' (``HOTBED_REGISTRY``).
-        blobs: The folder of the files; beside the database unless said (``HOTBED_REGISTRY_BLOBS``).
+        blobs: Where files are kept: a folder, or a URL as ``s3://bucket/prefix``; beside the
+            database unless said (``HOTBED_REGISTRY_BLOBS``).
         who: Who is said to have done what is done; None means the user of this process.
         create: Whether to make a registry where there is none.
     """
@@ -144,6 +147,27 @@ class Registry:
         )
         return register(self.store, what)
 
+    def import_from(
+        self, model: str, name: str, *, every_variant: bool = False, **what: Any
+    ) -> Registered:
+        """Register a model from the hub or any other source.
+
+        >>> registry.import_from("hf://intfloat/e5-small-v2", "search")  # doctest: +SKIP
+
+        Args:
+            model: As in ``hotbed.load``.
+            name: The model here.
+            every_variant: Whether to take everything in it that can be run, and not only the first.
+            what: ``revision``, ``token``, ``cache_folder`` and ``local_files_only`` of
+                ``hotbed.load``; the rest as in ``register``.
+        """
+        from hotbed.registry.fetching import fetched
+
+        ways = ("revision", "token", "cache_folder", "local_files_only")
+        options = {key: what.pop(key) for key in ways if key in what}
+        with fetched(model, every_variant=every_variant, **options) as (folder, origin):
+            return self.register(name, folder, **{"base_model": origin, **what})
+
     def resolve(self, reference: str) -> Registered:
         """Find a version, quickly: ``support@production``, ``@1.2.0``, ``@^1.2``, ``@latest``.
 
@@ -210,6 +234,89 @@ class Registry:
         from hotbed.registry.notes import deprecate
 
         return deprecate(self.store, reference, message, who=self.who, why=why)
+
+    # --- files -------------------------------------------------------------------------------
+
+    def checkout(self, reference: str, *, paranoid: bool = False) -> Path:
+        """Give a model folder that holds a version, every file of it compared with its digest.
+
+        Args:
+            reference: Which.
+            paranoid: Whether to read every byte again, whatever is remembered of the files.
+
+        Raises:
+            CorruptFileError, MissingFileError: A file is not what was registered.
+        """
+        from hotbed.models.digests import DigestCache
+        from hotbed.registry.checkout import checkout
+        from hotbed.settings import load_settings
+
+        home = load_settings().home
+        digests = DigestCache(home / "digests.sqlite3")
+        found = self.resolve(reference)
+        return checkout(self.store, found, home / "registered", digests, paranoid=paranoid)
+
+    def export(
+        self, references: Iterable[str], out: str | Path, *, show: bool | None = None
+    ) -> list[Registered]:
+        """Write versions to one tar, for a machine that reaches nothing.
+
+        Raises:
+            CorruptFileError, MissingFileError: A file is not what was registered.
+        """
+        from hotbed.registry.archive import export_archive
+
+        return export_archive(self.store, references, Path(out).expanduser(), show=show)
+
+    def import_archive(
+        self, path: str | Path, *, why: str = "", show: bool | None = None
+    ) -> Imported:
+        """Take in what ``export`` wrote: all versions in it, or none.
+
+        Raises:
+            CorruptFileError, MissingFileError: It is cut off, or not what it says.
+            RegistryError: A version is here already, and is another.
+        """
+        from hotbed.registry.archive import import_archive
+
+        where = Path(path).expanduser()
+        return import_archive(self.store, where, who=self.who, why=why, show=show)
+
+    def sign(
+        self, reference: str, private_key: str | Path, *, password: str | None = None, why: str = ""
+    ) -> Signature:
+        """Sign a version with a private key on an elliptic curve (``hotbed[signing]``).
+
+        Raises:
+            UsageError: The key cannot be used.
+            CorruptFileError, MissingFileError: A file is not what was registered.
+        """
+        from hotbed.registry.signing import sign
+
+        found = self.resolve(reference)
+        folder = self.checkout(str(found), paranoid=True)
+        key = Path(private_key).expanduser()
+        return sign(self.store, found, folder, key, password=password, who=self.who, why=why)
+
+    def verify(
+        self, reference: str, public_key: str | Path, *, signature: str | Path | None = None
+    ) -> Signature:
+        """Check that a version, as it is now, was signed with the key of a public one.
+
+        Args:
+            reference: Which.
+            public_key: A PEM file.
+            signature: A file that model-signing wrote; None takes those in the registry.
+
+        Raises:
+            SignatureError: It was not; each signature's problem is named.
+        """
+        from hotbed.registry.signing import verify
+
+        found = self.resolve(reference)
+        folder = self.checkout(str(found), paranoid=True)
+        bundle = None if signature is None else Path(signature).read_text(encoding="utf-8")
+        return verify(self.store, found, folder, Path(public_key).expanduser(), bundle)
 
     # --- aliases -----------------------------------------------------------------------------
 
@@ -290,17 +397,24 @@ class Registry:
 
         return collect(self.store, dry=dry, older_than=older_than)
 
-    def doctor(self, copies: Sequence[str | Path] = (), *, mend: bool = False) -> Diagnosis:
+    def doctor(
+        self,
+        copies: Sequence[str | Path] = (),
+        *,
+        mend: bool = False,
+        part: tuple[int, int] = (1, 1),
+    ) -> Diagnosis:
         """Read everything that versions need, and say what is damaged.
 
         Args:
             copies: Folders in which copies may lie: a model as it was registered, another registry.
             mend: Whether to mend what is damaged from them, and from checked-out versions.
+            part: ``(2, 7)`` reads the second seventh of the files: for a run every night.
         """
         from hotbed.registry.doctoring import examine, repair
         from hotbed.settings import load_settings
 
-        found = examine(self.store)
+        found = examine(self.store, part)
         if not mend or not found.faults:
             return found
         places = [*map(Path, copies), load_settings().home / "registered"]

@@ -37,7 +37,7 @@ def open_store(where: str | Path, blobs: str | Path | None = None, *, create: bo
 
     Args:
         where: A folder, for SQLite and blobs beside it; or a ``postgresql://`` URL.
-        blobs: The folder of the blobs; beside SQLite unless said.
+        blobs: Where blobs are: a folder, or a URL that fsspec knows; beside SQLite unless said.
         create: Whether to make one where there is none.
 
     Raises:
@@ -48,15 +48,23 @@ def open_store(where: str | Path, blobs: str | Path | None = None, *, create: bo
         if blobs is None:
             raise UsageError(
                 "a registry in a database needs a place for files too: blobs= or "
-                "HOTBED_REGISTRY_BLOBS, a folder that all of its users see"
+                "HOTBED_REGISTRY_BLOBS, a folder that all of its users see, or s3://bucket/prefix"
             )
-        database, folder, place = Database(text), Path(blobs), shown(text)
+        database, place = Database(text), shown(text)
     else:
         root = Path(text).expanduser().absolute()
         if not create and not (root / DATABASE).exists():
             raise RegistryError(f"{root} holds no registry; `hotbed registry init` makes one")
         root.mkdir(parents=True, exist_ok=True)
         database, place = Database(str(root / DATABASE)), str(root)
-        folder = root / BLOBS if blobs is None else Path(blobs)
+        blobs = root / BLOBS if blobs is None else blobs
     migrate(database)
-    return Store(place=place, database=database, blobs=LocalBlobs(folder.expanduser().absolute()))
+    return Store(place=place, database=database, blobs=_blobs(blobs))
+
+
+def _blobs(where: str | Path) -> Blobs:
+    if "://" in str(where):
+        from hotbed.registry.remote_blobs import RemoteBlobs
+
+        return RemoteBlobs(str(where).rstrip("/"))
+    return LocalBlobs(Path(where).expanduser().absolute())

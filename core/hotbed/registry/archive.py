@@ -1,0 +1,230 @@
+"""Versions as one tar, for machines that reach nothing: every file by its digest.
+
+``hotbed-archive.json`` lists the versions with what is said of them; ``manifests/<sha256>`` and
+``blobs/<sha256>`` follow. Nothing is believed on the way in: a manifest is what its name says, a
+file is one that a manifest asks for, and all of them become visible in one commit or none does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any
+
+from attrs import frozen
+from sqlalchemy import Connection
+
+from hotbed.errors import CorruptFileError, MissingFileError, RegistryError
+from hotbed.inference.progress import Progress
+from hotbed.publishing import publish_file
+from hotbed.registry.archived import Entry, read_entry_manifest, read_index
+from hotbed.registry.checkout import read_manifest
+from hotbed.registry.events import append
+from hotbed.registry.finding import find, full
+from hotbed.registry.inserting import blobs_are_there, insert_version, known
+from hotbed.registry.manifest import Manifest, canonical
+from hotbed.registry.notes import deprecate_in
+from hotbed.registry.registered import Registered
+from hotbed.registry.signing import SIGN, signatures
+from hotbed.registry.store import Store
+
+__all__ = ["Imported", "export_archive", "import_archive"]
+
+INDEX, MANIFESTS, BLOBS = "hotbed-archive.json", "manifests/", "blobs/"
+_VERSION = 1
+_SMALL = 64 << 20
+"""Bytes that a list of versions, or a manifest, has at most."""
+
+
+@frozen(kw_only=True)
+class Imported:
+    """What an import did.
+
+    Attributes:
+        made: Versions that are new here.
+        known: Versions that were here already, byte by byte the same.
+    """
+
+    made: tuple[Registered, ...]
+    known: tuple[Registered, ...]
+
+
+class _Hashed(io.RawIOBase):
+    """Reads a blob and hashes what it gave."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self.source, self.hashing = source, hashlib.sha256()
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read on."""
+        chunk = self.source.read(size)
+        self.hashing.update(chunk)
+        return chunk
+
+
+def export_archive(
+    store: Store, references: Iterable[str], out: Path, *, show: bool | None = None
+) -> list[Registered]:
+    """Write versions to a tar; every byte is checked on its way.
+
+    Args:
+        store: The registry.
+        references: Which versions.
+        out: The file; it appears when it is whole.
+        show: Whether to show a bar.
+
+    Raises:
+        CorruptFileError, MissingFileError: A file is not what was registered; nothing is written.
+    """
+    with store.database.reading() as connection:
+        found = [full(connection, find(connection, reference)) for reference in references]
+    manifests = {one.manifest: read_manifest(store, one) for one in found}
+    sizes = {e.sha256: e.size for manifest in manifests.values() for e in manifest.files}
+    index = {"archive": _VERSION, "versions": [_entry(store, one) for one in found]}
+    with (
+        publish_file(out) as stage,
+        tarfile.open(stage, "w", format=tarfile.PAX_FORMAT) as tar,
+        Progress(total=sum(sizes.values()), show=show, unit="B", label="Exporting") as progress,
+    ):
+        _add(tar, INDEX, canonical(index))
+        for digest, manifest in sorted(manifests.items()):
+            _add(tar, MANIFESTS + digest, manifest.encode())
+        for digest, size in sorted(sizes.items()):
+            _add_blob(store, tar, digest, size)
+            progress.advance(size)
+    return found
+
+
+def _entry(store: Store, one: Registered) -> dict[str, Any]:
+    texts = {"description": one.description, "domain": one.domain, "licence": one.licence}
+    return {
+        "manifest": one.manifest,
+        "notes": {**texts, "tags": dict(one.tags), "metrics": dict(one.metrics)},
+        "deprecated": one.deprecated,
+        "signatures": [signature.bundle for signature in signatures(store, one)],
+    }
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)  # no times and no owners: the same versions, the same bytes
+    member.size = len(content)
+    tar.addfile(member, io.BytesIO(content))
+
+
+def _add_blob(store: Store, tar: tarfile.TarFile, digest: str, size: int) -> None:
+    member = tarfile.TarInfo(BLOBS + digest)
+    member.size = size
+    with store.blobs.open(digest) as file:
+        source = _Hashed(file)
+        try:
+            tar.addfile(member, source)
+        except OSError as error:  # tarfile's, where there are fewer bytes than it was told
+            raise CorruptFileError(f"the blob {digest} cannot be written: {error}") from error
+        if source.read(1) or source.hashing.hexdigest() != digest:
+            raise CorruptFileError(
+                f"the blob {digest} is damaged: it has another sha256, or another size than "
+                f"{size:,}; `hotbed registry doctor --repair` mends it from a copy"
+            )
+
+
+def import_archive(
+    store: Store, path: Path, *, who: str, why: str, show: bool | None = None
+) -> Imported:
+    """Take in what ``export_archive`` wrote.
+
+    Raises:
+        CorruptFileError, MissingFileError: It is cut off, or holds something else than it says.
+        RegistryError: A version is here already, and is another.
+        UsageError: A name or a path in it would not travel.
+    """
+    try:
+        with tarfile.open(path, "r:") as tar:
+            entries, manifests = _take_in(store, tar, path, show)
+    except FileNotFoundError as error:
+        raise MissingFileError(f"{path} is not there") from error
+    except tarfile.TarError as error:
+        raise CorruptFileError(f"{path} is no archive of versions, or cut off: {error}") from error
+    made, here = [], []
+    with store.database.writing() as connection:
+        wanted = [entry for manifest in manifests.values() for entry in manifest.files]
+        if not blobs_are_there(connection, store, wanted):
+            raise MissingFileError(f"{path} lacks files of its versions; it was cut off")
+        for entry in entries:
+            manifest = manifests[entry.manifest]
+            if _require_same(connection, manifest, entry, path):
+                here.append(find(connection, f"{manifest.name}@{manifest.version}"))
+                continue
+            one = insert_version(connection, manifest, entry.notes, "import", who=who, why=why)
+            for bundle in entry.signatures:
+                payload = {"manifest": one.manifest, "signature": bundle}
+                append(connection, SIGN, one.name, one.version, payload, who=who, why=why)
+            if entry.deprecated is not None:
+                deprecate_in(connection, one, entry.deprecated, who=who, why=why)
+            made.append(one)
+    return Imported(made=tuple(made), known=tuple(here))
+
+
+def _require_same(connection: Connection, manifest: Manifest, entry: Entry, path: Path) -> bool:
+    """Whether a version is here already; if so it has to be the same.
+
+    Raises:
+        RegistryError: It is another, or was deleted.
+    """
+    row = known(connection, manifest.name, manifest.version)
+    if row is None:
+        return False
+    if row.manifest == entry.manifest and not row.deleted_at:
+        return True
+    was = f"was deleted here on {row.deleted_at[:10]}" if row.deleted_at else "is another here"
+    raise RegistryError(
+        f"{manifest.name}@{manifest.version} of {path.name}, {entry.manifest[:12]}…, {was} "
+        f"({row.manifest[:12]}…): a version never changes, and its number is used once"
+    )
+
+
+def _take_in(
+    store: Store, tar: tarfile.TarFile, path: Path, show: bool | None
+) -> tuple[list[Entry], dict[str, Manifest]]:
+    """Store every blob that a manifest asks for; nothing else is read."""
+    entries = read_index(_small(tar, tar.next(), INDEX, path))
+    manifests: dict[str, Manifest] = {}
+    for digest in sorted({entry.manifest for entry in entries}):
+        content = _small(tar, tar.next(), MANIFESTS + digest, path)
+        manifests[digest] = read_entry_manifest(digest, content)
+    sizes = {e.sha256: e.size for manifest in manifests.values() for e in manifest.files}
+    with Progress(total=sum(sizes.values()), show=show, unit="B", label="Importing") as progress:
+        for digest, size in sorted(sizes.items()):
+            member = _next(tar.next(), BLOBS + digest, path)
+            if member.size != size:
+                raise CorruptFileError(
+                    f"{path}: the file {digest} has {member.size:,} bytes, and its manifest says "
+                    f"{size:,}"
+                )
+            source = tar.extractfile(member)
+            assert source is not None  # an ordinary file
+            found, _ = store.blobs.put_stream(source)
+            if found != digest:  # what was stored is its own, and nobody's: gc takes it
+                raise CorruptFileError(f"{path}: the file {digest} is damaged: it has {found}")
+            progress.advance(size)
+    return entries, manifests
+
+
+def _next(member: tarfile.TarInfo | None, name: str, path: Path) -> tarfile.TarInfo:
+    if member is None or member.name != name or not member.isreg():
+        there = "its end" if member is None else f"{member.name!r:.100}"
+        raise CorruptFileError(
+            f"{path} has {there} where {name} belongs; it was cut off or changed"
+        )
+    return member
+
+
+def _small(tar: tarfile.TarFile, member: tarfile.TarInfo | None, name: str, path: Path) -> bytes:
+    found = _next(member, name, path)
+    if found.size > _SMALL:
+        raise CorruptFileError(f"{path}: {name} has {found.size:,} bytes, which is too much")
+    source = tar.extractfile(found)
+    assert source is not None  # an ordinary file
+    return source.read()
