@@ -1,7 +1,8 @@
 """One environment for each (Python, backend). ``nox -l`` lists them; a skip says why.
 
 ``HOTBED_REQUIRE=torch`` runs the sessions with PyTorch; ``pythons`` makes an absent interpreter
-an error, and ``postgres`` an absent PostgreSQL. Several are named with commas between.
+an error, ``postgres`` an absent PostgreSQL, ``s3`` and ``signing`` their packages. Several are
+named with commas between.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ def core(session: nox.Session) -> None:
 @nox.parametrize("backend", [nox.param(name, id=name) for name in BACKENDS])
 def tests(session: nox.Session, backend: str) -> None:
     """Everything that one backend can run, in an environment of its own, and the kit on it."""
-    session.install("-e", f".[{BACKENDS[backend]},report,postgres]", *group("test"))
+    extras = f".[{BACKENDS[backend]},report,postgres,s3,signing]"
+    session.install("-e", extras, *group("test"), *group("s3"))
     session.run("hotbed", "doctor", env=environment(session))  # the log says what was tested
     # tests/core, tests/plugins and tests/oracle have sessions of their own; reports need an extra.
     places = ("tests/onnx", "tests/cli", "tests/docs", "tests/registry", "tests/deployment")
@@ -139,13 +141,14 @@ def minimums(session: nox.Session) -> None:
     """The lowest versions that pyproject.toml allows: its bounds are tested, not hoped for."""
     project = PYPROJECT["project"]
     extras = project["optional-dependencies"]
-    lines = [*project["dependencies"], *extras["convert"], *extras["cpu"], *extras["postgres"]]
+    chosen = ("convert", "cpu", "postgres", "s3", "signing")
+    lines = [*project["dependencies"], *(line for name in chosen for line in extras[name])]
     with tempfile.TemporaryDirectory() as folder:
         constraints = Path(folder) / "constraints.txt"
         bounds = [_lowest(line) for line in lines if not line.startswith("hotbed[")]
         constraints.write_text("\n".join(bounds), encoding="utf-8")
-        extra = ".[cpu,postgres]"
-        session.install("-e", extra, *group("test"), "--constraint", str(constraints))
+        own = (".[cpu,postgres,s3,signing]", *group("test"), *group("s3"))
+        session.install("-e", *own, "--constraint", str(constraints))
     session.run("hotbed", "doctor", env=environment(session))
     pytest(session, "tests/core", "tests/onnx", "tests/registry", "tests/deployment")
     kit(session, "onnx_cpu", "--hotbed-require")
@@ -182,7 +185,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(python=OLDEST)
 def types(session: nox.Session) -> None:
     """mypy, strict, over core, plugins, tests, benchmarks, tools and this file."""
-    session.install("-e", ".[cpu,report,postgres]", *group("types"))
+    session.install("-e", ".[cpu,report,postgres,s3,signing]", *group("types"))
     session.run("mypy", "core", "plugins", "tests", "benchmarks", "tools", "noxfile.py")
 
 

@@ -13,25 +13,10 @@ from hotbed.errors import CorruptFileError, RegistryError, SignatureError, Usage
 from hotbed.registry import Registry
 from hotbed.testing import build_tiny
 from tests.registry.damage import damaged, flip
+from tests.registry.keys import key_pair
 
 if "signing" not in os.environ.get("HOTBED_REQUIRE", "").split(","):
     pytest.importorskip("model_signing.signing", reason='needs pip install "hotbed[signing]"')
-
-
-def key_pair(place: Path, password: bytes | None = None) -> tuple[Path, Path]:
-    """A private and a public key on P-256, in PEM; made by cryptography."""
-    from cryptography.hazmat.primitives import serialization as form
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    place.mkdir(exist_ok=True)
-    key = ec.generate_private_key(ec.SECP256R1())
-    closed = form.BestAvailableEncryption(password) if password else form.NoEncryption()
-    private, public = place / "key.pem", place / "key.pub"
-    private.write_bytes(key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, closed))
-    public.write_bytes(
-        key.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo)
-    )
-    return private, public
 
 
 def test_what_was_signed_verifies(

@@ -22,6 +22,7 @@ from hotbed.cli.parameters import (
     RevisionOption,
     ThreadsOption,
 )
+from hotbed.cli.registry_parameters import RegistryOption
 from hotbed.cli.texts import Record, read_records
 from hotbed.cli.vectors import open_writer
 from hotbed.errors import UsageError
@@ -76,6 +77,10 @@ def embed(
     dtype: DtypeOption = None,
     threads: ThreadsOption = None,
     local_files_only: LocalOption = False,
+    registry: RegistryOption = None,
+    paranoid: Annotated[
+        bool, typer.Option("--paranoid", help="Read every byte of a registered version again.")
+    ] = False,
 ) -> None:
     """Embed texts from the command line, a file, or standard input."""
     if query and document:
@@ -107,6 +112,8 @@ def embed(
             batch_invariant=batch_invariant,
             max_seq_length=max_seq_length,
             local_files_only=local_files_only,
+            registry=registry,
+            paranoid=paranoid or None,
         )
         encode = embedder.encode_query if query else embedder.encode
         encode = embedder.encode_document if document else encode
