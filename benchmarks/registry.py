@@ -1,4 +1,4 @@
-"""What a registry costs: resolving among thousands, registering, sixteen writers, loading.
+"""What a registry costs: resolving among thousands, registering, sixteen writers, serving.
 
     python benchmarks/registry.py --versions 10000 --json registry.json
 
@@ -16,8 +16,9 @@ import multiprocessing
 import os
 import shutil
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ def main() -> None:
             *_writers(place, args.times),
             *_registering(place, args.rounds),
             *_loading(place, args.rounds),
+            *_serving(place, args.rounds),
             *_resolving(place, args.versions),
         ]
     result = {"machine": facts, "rows": rows}
@@ -232,6 +234,72 @@ def _loading(place: Path, rounds: int) -> Rows:
         _row("load MiniLM from a folder", "ms", [1000 * t for t in times["folder"][1:]]),
         _row("more from the registry", "ms", more),
     ]
+
+
+def _serving(place: Path, rounds: int) -> Rows:
+    """What a deployment adds to a call, and what callers feel while it swaps models."""
+    from hotbed.deployment import Deployment, ModelPool
+    from hotbed.registry import Registry
+
+    registry, folder = Registry(place / "loading"), place / "onnx"
+    registry.register("minilm", folder)  # the same files, another version
+    registry.promote("minilm@0.0.1", "production")
+    text, rows = "How do I bake bread without yeast?", []
+    pool = ModelPool()
+    with Deployment("minilm@production", registry=registry, pool=pool, poll=None) as serving:
+        with serving.use() as plain:  # the same session, without the deployment around it
+            ways = {"plain": plain.encode, "deployed": serving.encode}
+            times = _called(ways, text, 300 * rounds)
+        added = [1e6 * (b - a) for a, b in zip(times["plain"], times["deployed"], strict=True)]
+        rows.append(_row("a query, without a deployment", "ms", [1000 * t for t in times["plain"]]))
+        rows.append(_row("more with one", "µs", added))
+        quiet = [1000 * t for t in times["deployed"]]
+        felt, swaps = _while_swapping(registry, serving, text, rounds)
+        for name, some in (("no swap", quiet), ("while models are swapped", felt)):
+            rows += [
+                _row(f"a query, {name}, p{share}", "ms", [_percentile(some, share)])
+                for share in (50, 99, 100)
+            ]
+        rows.append(_row("a swap: load, digests, health", "ms", swaps))
+    return rows
+
+
+def _called(
+    ways: Mapping[str, Callable[[str], object]], text: str, calls: int
+) -> dict[str, list[float]]:
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(calls):
+        for name, call in ways.items():
+            times[name].append(_timed(call, text))
+    return times
+
+
+def _while_swapping(
+    registry: Any, serving: Any, text: str, rounds: int
+) -> tuple[list[float], list[float]]:
+    """Milliseconds of calls, one after another, while the alias moves to and fro."""
+    swaps: list[float] = []
+    done = threading.Event()
+
+    def swap() -> None:
+        for number in range(2 * rounds):
+            registry.promote(f"minilm@0.0.{2 - number % 2}", "production")
+            swaps.append(1000 * _timed(serving.refresh))
+        done.set()
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    felt = []
+    while not done.is_set():
+        felt.append(1000 * _timed(serving.encode, text))
+    thread.join()
+    return felt, swaps
+
+
+def _percentile(values: Sequence[float], share: float) -> float:
+    import numpy as np
+
+    return float(np.percentile(values, share))
 
 
 def _resolving(place: Path, versions: int) -> Rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -55,6 +56,30 @@ def test_opening_twice_changes_nothing(registry: Registry, model: Path) -> None:
     with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
         assert list(connection.iterdump()) == before
     connection.close()
+
+
+def test_a_registry_that_goes_away(registry: Registry, model: Path, tmp_path: Path) -> None:
+    """As with its volume: an error that names it, and no empty registry in its place."""
+    registry.register("support", model)
+    registry.close()
+    place = Path(registry.store.place)
+    place.rename(tmp_path / "elsewhere")
+    place.mkdir()
+    with pytest.raises(RegistryError, match="refused: unable to open"):
+        registry.resolve("support")
+    assert list(place.iterdir()) == []
+    place.rmdir()
+    (tmp_path / "elsewhere").rename(place)
+    assert registry.resolve("support").version == "0.0.1"
+
+
+@pytest.mark.parametrize("name", ["with space", "a#b", "a?b", "a%20b", "ü"])
+def test_a_folder_with_an_odd_name(tmp_path: Path, name: str) -> None:
+    """The database lies in it, and not in what a URL would make of it."""
+    if name == "a?b" and os.name == "nt":
+        pytest.skip("no such names on Windows")
+    Registry(tmp_path / name).close()
+    assert (tmp_path / name / "registry.sqlite3").stat().st_size > 0
 
 
 def test_network_file_systems_are_told_from_local_ones() -> None:

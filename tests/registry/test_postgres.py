@@ -116,14 +116,36 @@ def test_a_deployment_is_told_of_a_move(url: str, model: Path, tmp_path: Path) -
     registry.register("support", other)
     registry.promote("support@0.0.1", "production")
     pool = ModelPool()
+    elsewhere = Registry(url, blobs=tmp_path / "blobs", who="bob")
+
+    def follows(serving: Deployment, version: str) -> None:
+        elsewhere.promote(version, "production")
+        end = time.monotonic() + 20
+        while serving.status().model != version:
+            assert time.monotonic() < end, serving.status()
+            time.sleep(0.02)
+
     with Deployment("support@production", registry=registry, pool=pool, poll=600.0) as serving:
         serving.encode("bread")
         time.sleep(1.0)  # it listens by now
-        elsewhere = Registry(url, blobs=tmp_path / "blobs", who="bob")
-        elsewhere.promote("support@0.0.2", "production")
-        elsewhere.close()
-        end = time.monotonic() + 20
-        while serving.status().model != "support@0.0.2":
-            assert time.monotonic() < end, serving.status()
-            time.sleep(0.02)
-    registry.close()
+        follows(serving, "support@0.0.2")
+    with Deployment("support@production", registry=registry, pool=pool, poll=1.0) as serving:
+        serving.encode("bread")
+        time.sleep(0.5)
+        _cut_all_connections(url)
+        follows(serving, "support@0.0.1")
+        time.sleep(1.5)  # it listens again
+        follows(serving, "support@0.0.2")
+    for one in (registry, elsewhere):
+        one.close()
+
+
+def _cut_all_connections(url: str) -> None:
+    """As a server does that is started again."""
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )

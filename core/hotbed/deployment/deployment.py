@@ -98,7 +98,6 @@ class Deployment:
             pool=pool or default_pool(),
             health=health or Health(),
         )
-        self._own_pool = pool is None
         self._refusals = Refusals(retry)
         self._changes: deque[Change] = deque(maxlen=_KEPT)
         self._closed = False
@@ -247,12 +246,6 @@ class Deployment:
         if self._closed:
             raise ClosedError(f"this deployment of {self.reference} was closed; make another")
         if self._process != os.getpid():  # threads do not survive a fork, nor do sessions
-            if self._own_pool:
-                self._opening = evolve(self._opening, pool=default_pool())
-            else:
-                pool = self._opening.pool
-                mine = ModelPool(memory=pool.memory, threads=pool.threads)
-                self._opening = evolve(self._opening, pool=mine)
             self._begin()
 
     def _current(self) -> Serving:

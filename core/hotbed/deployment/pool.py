@@ -78,10 +78,15 @@ class ModelPool:
             memory = load_settings().memory
         self.memory = (memory_quota() or _UNTOLD) // 2 if memory is None else memory
         self.threads = threads
+        self._calls = itertools.count(1)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Everything that does not survive a fork: held locks, and sessions with threads."""
+        self._process = os.getpid()
         self._lock = threading.Lock()
         self._models: dict[Hashable, Held] = {}
         self._abandoned: deque[Held] = deque()
-        self._calls = itertools.count(1)
 
     def hold(self, key: Hashable, open: Open) -> Held:  # noqa: A002
         """Hold a model; it is not loaded before somebody calls it.
@@ -90,6 +95,8 @@ class ModelPool:
             key: Holders of one key share one model.
             open: Loads it.
         """
+        if self._process != os.getpid():
+            self._begin()
         with self._lock:
             held = self._models.setdefault(key, Held(key, open))
             held.holders += 1
@@ -208,10 +215,6 @@ def _size(embedder: Embedder) -> int:
 
 
 @functools.cache
-def _pool_of(process: int) -> ModelPool:
-    return ModelPool()
-
-
 def default_pool() -> ModelPool:
-    """The pool of this process; a forked child gets its own."""
-    return _pool_of(os.getpid())
+    """The pool that deployments of this process share."""
+    return ModelPool()

@@ -8,7 +8,10 @@ from typing import Any
 
 from attrs import define
 
-__all__ = ["LONG_WORK", "Progress"]
+__all__ = ["LONG_BYTES", "LONG_WORK", "Progress"]
+
+LONG_BYTES = 200_000_000
+"""Bytes from which one is shown: about a second of reading, hashing and flushing."""
 
 LONG_WORK = 2_000
 """Texts from which a bar is shown unasked: about half a minute for MiniLM on two CPUs."""
@@ -22,12 +25,13 @@ class Progress:
     show: bool | None
     unit: str = "text"
     label: str = "Embedding"
+    least: int = LONG_WORK
     _bar: Any = None
 
     def __enter__(self) -> Progress:
         show = self.show
         if show is None:
-            show = (self.total or 0) >= LONG_WORK and sys.stderr.isatty()
+            show = (self.total or 0) >= self.least and sys.stderr.isatty()
         if show:
             from tqdm.auto import tqdm
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,7 +18,7 @@ from attrs import frozen
 from sqlalchemy import Connection
 
 from hotbed.errors import CorruptFileError, MissingFileError, RegistryError
-from hotbed.inference.progress import Progress
+from hotbed.inference.progress import LONG_BYTES, Progress
 from hotbed.publishing import publish_file
 from hotbed.registry.archived import Entry, read_entry_manifest, read_index
 from hotbed.registry.checkout import read_manifest
@@ -87,7 +87,9 @@ def export_archive(
     with (
         publish_file(out) as stage,
         tarfile.open(stage, "w", format=tarfile.PAX_FORMAT) as tar,
-        Progress(total=sum(sizes.values()), show=show, unit="B", label="Exporting") as progress,
+        Progress(
+            total=sum(sizes.values()), show=show, unit="B", label="Exporting", least=LONG_BYTES
+        ) as progress,
     ):
         _add(tar, INDEX, canonical(index))
         for digest, manifest in sorted(manifests.items()):
@@ -106,6 +108,11 @@ def _entry(store: Store, one: Registered) -> dict[str, Any]:
         "deprecated": one.deprecated,
         "signatures": [signature.bundle for signature in signatures(store, one)],
     }
+
+
+def _bar(label: str, sizes: Mapping[str, int], show: bool | None) -> Progress:
+    total = sum(sizes.values())
+    return Progress(total=total, show=show, unit="B", label=label, least=LONG_BYTES)
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
@@ -195,7 +202,9 @@ def _take_in(
         content = _small(tar, tar.next(), MANIFESTS + digest, path)
         manifests[digest] = read_entry_manifest(digest, content)
     sizes = {e.sha256: e.size for manifest in manifests.values() for e in manifest.files}
-    with Progress(total=sum(sizes.values()), show=show, unit="B", label="Importing") as progress:
+    with Progress(
+        total=sum(sizes.values()), show=show, unit="B", label="Importing", least=LONG_BYTES
+    ) as progress:
         for digest, size in sorted(sizes.items()):
             member = _next(tar.next(), BLOBS + digest, path)
             if member.size != size:

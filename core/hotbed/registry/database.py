@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import sqlite3
 import sys
 import threading
 import weakref
@@ -19,6 +20,7 @@ from typing import Any
 from attrs import define, field
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import QueuePool
 
 from hotbed.errors import RegistryError, UsageError
 
@@ -112,7 +114,11 @@ def _open(url: str) -> Engine:
             ) from error
     path = Path(url)
     _require_local(path.parent)
-    engine = create_engine(f"sqlite:///{path}")
+    # "rw" and not "rwc": a file that is gone, as of a volume that is not mounted, is an error, and
+    # no empty one takes its place.
+    place = f"{path.absolute().as_uri()}?mode=rw"
+    connect = functools.partial(sqlite3.connect, place, uri=True, check_same_thread=False)
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from attrs import frozen
@@ -115,11 +115,20 @@ def head(connection: Connection) -> tuple[int, str]:
     return row.seq, row.digest
 
 
-def read_events(connection: Connection, model: str | None = None) -> Iterator[Event]:
-    """Every event, the oldest first."""
+def read_events(
+    connection: Connection,
+    model: str | None = None,
+    kinds: Iterable[str] = (),
+    subject: str | None = None,
+) -> Iterator[Event]:
+    """Every event, the oldest first; of one model, of some kinds, of one version or alias."""
     query = select(events).order_by(events.c.seq)
     if model is not None:
         query = query.where(events.c.model == model)
+    if subject is not None:
+        query = query.where(events.c.subject == subject)
+    if wanted := list(kinds):
+        query = query.where(events.c.kind.in_(wanted))
     for row in connection.execute(query):
         values = row._asdict()
         yield Event(**{**values, "payload": json.loads(values["payload"])})

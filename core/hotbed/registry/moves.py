@@ -124,11 +124,7 @@ def history(store: Store, name: str, alias: str | None = None) -> list[Move]:
 
 def history_of(connection: Connection, name: str, alias: str | None) -> list[Move]:
     """The same, in a transaction."""
-    return [
-        _move(found)
-        for found in read_events(connection, name)
-        if found.kind in MOVES and alias in (None, found.payload["alias"])
-    ]
+    return [_move(found) for found in read_events(connection, name, MOVES, alias)]
 
 
 def alias_at(store: Store, name: str, alias: str, at: str) -> str:

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from hotbed.conversion import read_records
 from hotbed.errors import RegistryError, UsageError
+from hotbed.inference.progress import LONG_BYTES, Progress
 from hotbed.models.folder import ModelFolder, read_folder
 from hotbed.registry.events import now
 from hotbed.registry.external import require_inside
@@ -55,6 +56,7 @@ class Publication:
         notes: What may change later.
         who: Who registers it.
         why: Their reason.
+        show: Whether to show a bar; None shows one for large models at a terminal.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Publication:
     notes: Notes
     who: str
     why: str = ""
+    show: bool | None = None
 
 
 class _TakenError(Exception):
@@ -89,7 +92,7 @@ def register(store: Store, what: Publication) -> Registered:
     require_files(paths)
     require_inside(what.folder, paths)
     for _ in range(_TRIES):
-        entries = [_stored(store, what, path) for path in paths]
+        entries = _store_all(store, what, paths)
         draft = _draft(what, model, entries)
         try:
             with store.database.writing() as connection:
@@ -122,6 +125,18 @@ def _paths(folder: Path) -> list[str]:
     if odd:
         raise UsageError(f"{folder} cannot be registered: {'; '.join(odd)}; copy what they mean")
     return found
+
+
+def _store_all(store: Store, what: Publication, paths: Sequence[str]) -> list[FileEntry]:
+    sizes = [(what.folder / path).stat().st_size for path in paths if path not in what.added]
+    entries = []
+    with Progress(
+        total=sum(sizes), show=what.show, unit="B", label="Registering", least=LONG_BYTES
+    ) as progress:
+        for path in paths:
+            entries.append(_stored(store, what, path))
+            progress.advance(entries[-1].size)
+    return entries
 
 
 def _stored(store: Store, what: Publication, path: str) -> FileEntry:

@@ -125,7 +125,7 @@ def collect(store: Store, *, dry: bool = False, older_than: float = GRACE) -> Co
 
 
 def _reached(connection: Connection, digests: list[str]) -> set[str]:
-    held = select(files.c.sha256).where(files.c.sha256.in_(digests))
+    held = select(files.c.sha256).where(files.c.sha256.in_(digests)).distinct()
     return set(connection.execute(held).scalars())
 
 

@@ -91,8 +91,7 @@ def signatures(store: Store, found: Registered) -> list[Signature]:
     with store.database.reading() as connection:
         return [
             Signature(bundle=event.payload["signature"], who=event.who, at=event.at)
-            for event in read_events(connection, found.name)
-            if (event.kind, event.subject) == (SIGN, found.version)
+            for event in read_events(connection, found.name, [SIGN], found.version)
         ]
 
 

@@ -55,7 +55,9 @@ def open_store(where: str | Path, blobs: str | Path | None = None, *, create: bo
         root = Path(text).expanduser().absolute()
         if not create and not (root / DATABASE).exists():
             raise RegistryError(f"{root} holds no registry; `hotbed registry init` makes one")
-        root.mkdir(parents=True, exist_ok=True)
+        if create:
+            root.mkdir(parents=True, exist_ok=True)
+            (root / DATABASE).touch()
         database, place = Database(str(root / DATABASE)), str(root)
         blobs = root / BLOBS if blobs is None else blobs
     migrate(database)
