@@ -88,17 +88,17 @@ class ModelPool:
         self._models: dict[Hashable, Held] = {}
         self._abandoned: deque[Held] = deque()
 
-    def hold(self, key: Hashable, open: Open) -> Held:  # noqa: A002
+    def hold(self, key: Hashable, opener: Open) -> Held:
         """Hold a model; it is not loaded before somebody calls it.
 
         Args:
             key: Holders of one key share one model.
-            open: Loads it.
+            opener: Loads it.
         """
         if self._process != os.getpid():
             self._begin()
         with self._lock:
-            held = self._models.setdefault(key, Held(key, open))
+            held = self._models.setdefault(key, Held(key, opener))
             held.holders += 1
             return held
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import functools
 import hashlib
 import tempfile
 import time
@@ -46,8 +45,9 @@ class RemoteBlobs:
 
     url: str
 
-    @functools.cached_property
+    @property
     def _place(self) -> tuple[Any, str]:
+        """The file system, which fsspec keeps for each process and makes anew after a fork."""
         from fsspec.core import url_to_fs
 
         scheme = self.url.partition("://")[0]
@@ -71,15 +71,16 @@ class RemoteBlobs:
         """Store what a file gives."""
         hashing, size = hashlib.sha256(), 0
         # A copy, because the name is the digest of what is sent, and a file may change meanwhile.
-        with tempfile.NamedTemporaryFile() as copy:
-            while chunk := source.read(_CHUNK):
-                hashing.update(chunk)
-                copy.write(chunk)
-                size += len(chunk)
-            copy.flush()
+        with tempfile.TemporaryDirectory() as place:
+            copy = Path(place) / "copy"
+            with copy.open("wb") as file:
+                while chunk := source.read(_CHUNK):
+                    hashing.update(chunk)
+                    file.write(chunk)
+                    size += len(chunk)
             digest = hashing.hexdigest()
             if self.size(digest) != size:
-                self._send(digest, size, copy.name)
+                self._send(digest, size, str(copy))
         return digest, size
 
     def put(self, content: bytes) -> str:
