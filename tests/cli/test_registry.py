@@ -124,3 +124,5 @@ def test_signatures(hotbed: Run, tiny: Path, tmp_path: Path) -> None:
     assert (code, "support@0.0.1 is signed" in said) == (0, True), said
     code, said = run("verify", "support", "--public-key", public, "--json")
     assert (code, json.loads(said)["verified"]) == (0, "support@0.0.1")
+    assert "signed" in run("show", "support")[1]
+    assert len(json.loads(run("show", "support", "--json")[1])["signed"]) == 1

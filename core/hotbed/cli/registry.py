@@ -29,9 +29,6 @@ app = typer.Typer(
     help="Keep versions that never change, and names for them that roll back.",
     no_args_is_help=True,
 )
-registry_aliases.add_to(app)
-registry_house.add_to(app)
-registry_travel.add_to(app)
 
 TagOption = Annotated[
     list[str] | None, typer.Option("--tag", help="name=value; may be repeated.", show_default=False)
@@ -168,12 +165,14 @@ def show(
     """Show a version: what it is, what is said of it, and its files."""
     with opened(registry) as found:
         one, manifest = found.get(version), found.manifest(version)
+        signed = [{"who": each.who, "at": each.at} for each in found.signatures(version)]
     whole = {
         **facts(one),
         "max_length": manifest.max_length,
         "parent": manifest.parent,
         "training_data": manifest.training_data,
         "training_digest": manifest.training_digest,
+        "signed": signed,
         "files": [attrs.asdict(entry) for entry in manifest.files],
         "variants": list(manifest.variants),
         "made": list(manifest.made),
@@ -294,5 +293,11 @@ def _in_words(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key}={one}" for key, one in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
+        return ", ".join(_in_words(one) if isinstance(one, dict) else str(one) for one in value)
     return "" if value is None else str(value)
+
+
+# Last, so that help begins with what people do first.
+registry_aliases.add_to(app)
+registry_house.add_to(app)
+registry_travel.add_to(app)

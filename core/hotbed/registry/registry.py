@@ -318,6 +318,12 @@ class Registry:
         bundle = None if signature is None else Path(signature).read_text(encoding="utf-8")
         return verify(self.store, found, folder, Path(public_key).expanduser(), bundle)
 
+    def signatures(self, reference: str) -> list[Signature]:
+        """The signatures that a version has, the oldest first; ``verify`` checks them."""
+        from hotbed.registry.signing import signatures
+
+        return signatures(self.store, self.resolve(reference))
+
     # --- aliases -----------------------------------------------------------------------------
 
     def promote(
