@@ -1,0 +1,67 @@
+"""A disk that takes no more: a clear error, no half file under a real name, nothing lost.
+
+The limit is that of a process on the size of files, which fails in ``write`` as a full disk does.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hotbed.registry import Registry
+from tests.isolation import child_environment
+
+pytest.importorskip("resource", reason="no such limits on Windows")
+
+WORK = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+from hotbed.cli.main import run
+sys.argv[0] = "hotbed"
+run()
+"""
+
+
+def limited(*arguments: object) -> tuple[int, str]:
+    """Run a command of hotbed in a process that may write files of 40 kB at most."""
+    done = subprocess.run(
+        [sys.executable, "-c", WORK, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=child_environment(),
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+def test_registering(registry: Registry, model: Path) -> None:
+    """The weights do not fit: nothing is registered, and the next one is the first."""
+    code, said = limited(
+        "registry", "register", "support", model, "--registry", registry.store.place
+    )
+    assert code == 1, said
+    assert "File too large" in said
+    assert "Traceback" not in said
+    assert list(registry.search()) == []
+    assert registry.doctor().faults == ()
+    assert not list((Path(registry.store.place) / "blobs" / "stages").iterdir())
+    assert str(registry.register("support", model)) == "support@0.0.1"
+
+
+def test_exporting(registry: Registry, model: Path, tmp_path: Path) -> None:
+    """No archive appears, and none that was there is lost."""
+    registry.register("support", model)
+    out = tmp_path / "a.tar"
+    out.write_bytes(b"before")
+    code, said = limited(
+        *("registry", "export", "support", "--out", out, "--registry", registry.store.place)
+    )
+    assert code == 1, said
+    assert "File too large" in said
+    assert out.read_bytes() == b"before"
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["a.tar"]
