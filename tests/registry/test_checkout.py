@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import hotbed
 from hotbed.errors import CorruptFileError, HotbedError, MissingFileError
 from hotbed.models.digests import DigestCache, sha256
 from hotbed.registry import Registry
-from hotbed.registry.checkout import checkout
+from hotbed.registry.checkout import checkout, prune_checkouts
 from tests.registry.damage import DAMAGES, cut, damaged, flip
 
 FILES = ("model.safetensors", "tokenizer.json", "config.json", "modules.json")
@@ -53,6 +54,25 @@ def test_silent_damage_is_found_by_the_paranoid(
     damaged(registry, "model.safetensors", flip, keep=True)
     with pytest.raises(CorruptFileError, match="support@0.0.1: model.safetensors is damaged"):
         checkout(registry.store, found, tmp_path / "cache", digests, paranoid=True)
+
+
+def test_pruning_checkouts(isolated: Path, registry: Registry, model: Path) -> None:
+    """What was not used for a while goes, what is loaded runs on, and the next load places it."""
+    registry.register("support", model)
+    place = isolated / "home" / "registered"
+    with hotbed.load("registry:support", registry=registry) as loaded:
+        before = loaded.encode("bread")
+        (folder,) = place.glob("??/*")
+        assert prune_checkouts(place, older_than=60.0) == []
+        os.utime(folder, (0, 0))
+        registry.checkout("support")  # used again
+        assert prune_checkouts(place, older_than=60.0) == []
+        os.utime(folder, (0, 0))
+        assert prune_checkouts(place, older_than=60.0) == [folder]
+        assert list(place.glob("??/*")) == []
+        assert (loaded.encode("bread") == before).all()
+    hotbed.load("registry:support", registry=registry).close()
+    assert prune_checkouts(place) == [folder]
 
 
 def test_a_damaged_manifest(registry: Registry, model: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,6 +63,21 @@ def test_what_no_copy_can_mend_stays_a_fault(
     assert str(fault).startswith("support@0.0.1: the manifest: expected sha256")
     assert registry.doctor([tmp_path / "saved"], mend=True).faults == ()
     assert other.doctor().versions == 0
+
+
+def test_what_a_killed_writer_left(registry: Registry, model: Path) -> None:
+    """It is no fault; it is counted once it is old, and gc takes it."""
+    registry.register("support", model)
+    stage = Path(registry.store.place) / "blobs" / "stages" / "1-left"
+    stage.write_bytes(b"half")
+    assert registry.doctor().stages == 0
+    os.utime(stage, (0, 0))
+    found = registry.doctor()
+    assert (found.stages, found.faults) == (1, ())
+    registry.gc(dry=True)
+    assert stage.exists()
+    registry.gc()
+    assert (registry.doctor().stages, stage.exists()) == (0, False)
 
 
 def test_parts_are_the_whole(registry: Registry, model: Path) -> None:

@@ -1,4 +1,4 @@
-"""``hotbed cache``: the converted graphs and unpacked sources under ``HOTBED_HOME``."""
+"""``hotbed cache``: converted graphs, unpacked sources and checked-out versions on this machine."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from hotbed.loading import default_house
 
 __all__ = ["app"]
 
-app = typer.Typer(help="List and remove converted graphs.", no_args_is_help=True)
+app = typer.Typer(
+    help="List and remove converted graphs and checked-out versions.", no_args_is_help=True
+)
 
 _DAY = 86_400.0
 
 
 @app.command("list")
 def list_(as_json: JsonOption = False) -> None:
-    """List converted graphs, the one used last first, and unpacked sources."""
+    """List converted graphs, the one used last first, unpacked sources and registered versions."""
     house = default_house()
+    versions = sorted((house.settings.home / "registered").glob("??/*"))
     entries = house.cache.entries()
     sources = sorted((house.settings.home / "sources").glob("*/*"))
     if as_json:
@@ -41,6 +44,10 @@ def list_(as_json: JsonOption = False) -> None:
                     for entry in entries
                 ],
                 "sources": [{"path": str(path), "bytes": _size(path)} for path in sources],
+                "versions": [
+                    {"path": str(path), "bytes": _size(path), "used": _when(path.stat().st_mtime)}
+                    for path in versions
+                ],
             }
         )
         return
@@ -51,29 +58,40 @@ def list_(as_json: JsonOption = False) -> None:
         )
     for path in sources:
         table.add_row(path.name, "(source)", megabytes(_size(path)), "", str(path))
+    for path in versions:
+        used = _when(path.stat().st_mtime)
+        table.add_row(path.name[:12], "(version)", megabytes(_size(path)), used, str(path))
     out.print(table)
-    total = sum(entry.nbytes for entry in entries) + sum(map(_size, sources))
+    total = sum(entry.nbytes for entry in entries) + sum(map(_size, [*sources, *versions]))
     out.print(f"\n{megabytes(total)} in {house.settings.home}", markup=False)
 
 
 @app.command("prune")
 def prune(
     older_than: Annotated[
-        float | None, typer.Option(min=0, help="Remove graphs not used for so many days.")
+        float | None, typer.Option(min=0, help="Remove what was not used for so many days.")
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Remove every graph.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Remove all of them.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove converted graphs; the next load makes them again. Sources are kept."""
+    """Remove converted graphs and checked-out versions; the next load makes them again."""
+    from hotbed.registry.checkout import prune_checkouts
+
     if (older_than is None) != everything:
-        raise UsageError("say which graphs: --older-than DAYS, or --all")
-    removed, stages = default_house().cache.prune(None if older_than is None else older_than * _DAY)
+        raise UsageError("say which: --older-than DAYS, or --all")
+    house, age = default_house(), None if older_than is None else older_than * _DAY
+    removed, stages = house.cache.prune(age)
     freed = sum(entry.nbytes for entry in removed)
+    versions = prune_checkouts(house.settings.home / "registered", age)
     if as_json:
         paths = [str(entry.path) for entry in removed]
-        print_json({"removed": paths, "bytes": freed, "unfinished": stages})
+        gone = [str(path) for path in versions]
+        print_json({"removed": paths, "bytes": freed, "unfinished": stages, "versions": gone})
         return
-    out.print(f"removed {len(removed)} graphs, {megabytes(freed)}; {stages} unfinished folders")
+    out.print(
+        f"removed {len(removed)} graphs, {megabytes(freed)}, and {len(versions)} versions; "
+        f"{stages} unfinished folders"
+    )
 
 
 def _when(seconds: float) -> str:

@@ -125,7 +125,8 @@ def doctor(
         out.print(
             f"{result.versions} versions, {result.blobs} files read, {megabytes(result.nbytes)}; "
             f"{len(result.faults)} damaged; {result.orphans} files that no version needs, "
-            f"{megabytes(result.orphan_bytes)}, which gc takes",
+            f"{megabytes(result.orphan_bytes)}, and {result.stages} that writers left unfinished, "
+            f"which gc takes",
             markup=False,
         )
     if result.faults:

@@ -81,8 +81,8 @@ class Blobs(Protocol):
         """Remove a blob; nothing where it is not there."""
         ...
 
-    def tidy(self, older_than: float) -> None:
-        """Remove what writers left unfinished so many seconds ago."""
+    def tidy(self, older_than: float, *, dry: bool = False) -> int:
+        """Remove, or only count, what writers left unfinished so many seconds ago."""
         ...
 
     def __iter__(self) -> Iterator[Blob]:
@@ -195,12 +195,16 @@ class LocalBlobs:
                     stat = path.stat()
                     yield Blob(path.name, stat.st_size, stat.st_ctime)
 
-    def tidy(self, older_than: float) -> None:
-        """Remove what writers left unfinished so many seconds ago."""
+    def tidy(self, older_than: float, *, dry: bool = False) -> int:
+        """Remove, or only count, what writers left unfinished so many seconds ago."""
+        count = 0
         for stage in (self.root / "stages").glob("*"):
             with contextlib.suppress(FileNotFoundError):  # its writer finished just now
                 if time.time() - stage.stat().st_mtime > older_than:
-                    stage.unlink()
+                    count += 1
+                    if not dry:
+                        stage.unlink()
+        return count
 
     def path(self, digest: str) -> Path:
         """Where a blob of that digest lies or would lie.

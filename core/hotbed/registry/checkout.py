@@ -12,6 +12,7 @@ import contextlib
 import logging
 import os
 import shutil
+import time
 import uuid
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from hotbed.registry.registered import Registered
 from hotbed.registry.store import Store
 from hotbed.registry.tables import manifests
 
-__all__ = ["checkout", "read_manifest"]
+__all__ = ["checkout", "prune_checkouts", "read_manifest"]
 
 _MEND = "`hotbed registry doctor --repair` mends it from a copy"
 
@@ -80,6 +81,7 @@ def checkout(
             _log.warning("%s; the folder is made anew from the registry", error)
             _put_away(folder)
         else:
+            os.utime(folder)  # used now, for whoever prunes
             return folder
     with staging(folder) as stage:
         for entry in manifest.files:
@@ -88,6 +90,20 @@ def checkout(
             _place(store, found, entry.path, entry.sha256, target)
     _require_intact(found, manifest, folder, digests, paranoid)
     return folder
+
+
+def prune_checkouts(cache: Path, older_than: float | None = None) -> list[Path]:
+    """Remove versions that nobody checked out for so many seconds (None: all); gives their folders.
+
+    The next checkout places them again. Who has their files open keeps them.
+    """
+    now, gone = time.time(), []
+    for folder in sorted(cache.glob("??/*")):
+        with contextlib.suppress(FileNotFoundError):  # another process was quicker
+            if older_than is None or now - folder.stat().st_mtime > older_than:
+                _put_away(folder)
+                gone.append(folder)
+    return gone
 
 
 def _put_away(folder: Path) -> None:

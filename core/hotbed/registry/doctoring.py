@@ -25,6 +25,9 @@ __all__ = ["Diagnosis", "Fault", "examine", "repair"]
 
 _CHUNK = 1 << 20
 
+_UNFINISHED = 3600.0
+"""Seconds after which a writer is taken to have given up."""
+
 
 @frozen(kw_only=True)
 class Fault:
@@ -59,6 +62,7 @@ class Diagnosis:
         faults: What is wrong.
         orphans: Blobs that no version needs; gc takes them.
         orphan_bytes: Their size.
+        stages: Files that a writer began more than an hour ago and never finished; gc takes them.
         repaired: Faults that were mended.
     """
 
@@ -68,6 +72,7 @@ class Diagnosis:
     faults: tuple[Fault, ...]
     orphans: int
     orphan_bytes: int
+    stages: int = 0
     repaired: tuple[Fault, ...] = ()
 
 
@@ -110,6 +115,7 @@ def examine(store: Store, part: tuple[int, int] = (1, 1)) -> Diagnosis:
         faults=tuple(faults),
         orphans=len(orphans),
         orphan_bytes=sum(blob.size for blob in orphans),
+        stages=store.blobs.tidy(_UNFINISHED, dry=True),
     )
 
 

@@ -138,13 +138,17 @@ class RemoteBlobs:
         with self._told(), contextlib.suppress(FileNotFoundError):
             system.rm_file(self._path(digest))
 
-    def tidy(self, older_than: float) -> None:
-        """Remove what writers left unfinished so many seconds ago."""
+    def tidy(self, older_than: float, *, dry: bool = False) -> int:
+        """Remove, or only count, what writers left unfinished so many seconds ago."""
         system, root = self._place
+        count = 0
         with self._told(), contextlib.suppress(FileNotFoundError):
             for name, facts in system.find(f"{root}/stages", detail=True).items():
                 if time.time() - _modified(system, name, facts) > older_than:
-                    system.rm_file(name)
+                    count += 1
+                    if not dry:
+                        system.rm_file(name)
+        return count
 
     def __iter__(self) -> Iterator[Blob]:
         """Every blob; ``wanted`` is when it was written, since a store cannot note more."""
