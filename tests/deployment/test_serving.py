@@ -299,6 +299,26 @@ def test_an_alias_that_is_gone_leaves_what_serves(
         assert [change.kind for change in model.status().changes] == ["serving", "lost"]
 
 
+def test_what_was_unloaded_and_is_damaged_now(
+    registry: Registry, release: Release, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is said once, however often it is tried; mended it serves again, without being asked."""
+    release(1)
+    pool = ModelPool(memory=1)  # nothing stays loaded
+    model = Deployment("support", registry=registry, pool=pool, poll=0.05, retry=0.1)
+    before = model.encode("bread")
+    damaged(registry, MODEL, flip)
+    with pytest.raises(CorruptFileError, match=MODEL):
+        model.encode("bread")
+    until(lambda: model.status().refused[0].times > 2)
+    assert [change.kind for change in model.status().changes] == ["serving", "refused"]
+    assert "cannot follow" not in caplog.text
+    registry.doctor([Path(registry.store.place).parent / "model1"], mend=True)
+    until(lambda: model.status().model != "")
+    assert np.array_equal(model.encode("bread"), before)
+    model.close()
+
+
 def test_silent_damage_with_paranoid(registry: Registry, release: Release, pool: ModelPool) -> None:
     """A byte that changed without a trace in the times is seen by reading, and only so."""
     first, second = release(1), release(2)

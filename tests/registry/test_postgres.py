@@ -12,8 +12,10 @@ from alembic.runtime.migration import MigrationContext
 
 from hotbed.errors import RegistryError
 from hotbed.registry import Registry
+from hotbed.registry.database import Database
 from hotbed.registry.tables import metadata
 from hotbed.registry.versions import Version
+from hotbed.registry.watching import Notified
 from hotbed.testing import build_tiny
 from tests.registry.cluster import cluster
 from tests.registry.test_processes import TIMES, WRITERS, register_many, run
@@ -138,6 +140,15 @@ def test_a_deployment_is_told_of_a_move(url: str, model: Path, tmp_path: Path) -
         follows(serving, "support@0.0.2")
     for one in (registry, elsewhere):
         one.close()
+
+
+def test_waiting_for_a_server_that_is_gone(tmp_path: Path) -> None:
+    """Time passes as on SQLite, and the thread that waits lives on."""
+    import threading
+
+    database = Database(f"postgresql://nobody@/x?host={tmp_path}")
+    for _ in range(2):
+        Notified(database).wait(0.1, threading.Event())
 
 
 def _cut_all_connections(url: str) -> None:

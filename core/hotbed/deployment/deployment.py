@@ -171,11 +171,10 @@ class Deployment:
         """Look the reference up now, and move there; the thread that follows does the same.
 
         Raises:
-            HotbedError: Nothing serves yet, and nothing can.
+            HotbedError: Nothing serves, and nothing can.
         """
-        self._require_open()
-        with self._moving:
-            self._move()
+        if (error := self._look()) is not None:
+            raise error
         return self.status()
 
     def status(self) -> Status:
@@ -254,9 +253,10 @@ class Deployment:
         serving = self._serving
         if serving is None:
             with self._moving:
-                if self._serving is None:
-                    self._move()
+                error = self._move() if self._serving is None else None
                 serving = self._serving
+            if error is not None:
+                raise error
         if serving is None:
             raise ClosedError(f"this deployment of {self.reference} was closed; make another")
         return serving
@@ -270,16 +270,29 @@ class Deployment:
             with self._state:
                 self._serving = None
             serving.release(self._opening.pool)
-            self._move()
+            if (failed := self._move()) is not None:
+                raise failed
 
-    def _move(self) -> None:
-        """Go where the reference points; where that fails and nothing serves, down the chain."""
+    def _look(self) -> Exception | None:
+        """Go where the reference points; what fails is told and, where nothing serves, given."""
+        self._require_open()
+        with self._moving:
+            return self._move()
+
+    def _move(self) -> Exception | None:
+        """Go where the reference points; where that fails and nothing serves, down the chain.
+
+        Returns:
+            Why nothing serves; None where something does.
+        """
         error = self._try_target()
         if error is not None and self._serving is None and not self._try_chain(error):
-            raise error
+            return error
         if self._stop is None and self.poll is not None:
             opening = self._opening
-            self._stop = follow(weakref.ref(self), opening.registry.store, opening.pool, self.poll)
+            look: weakref.WeakMethod[Callable[[], object]] = weakref.WeakMethod(self._look)
+            self._stop = follow(look, opening.registry.store, opening.pool, self.poll)
+        return None
 
     def _try_target(self) -> Exception | None:
         """Serve what the reference means; gives the error where that is not possible."""

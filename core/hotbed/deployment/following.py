@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from hotbed.deployment.pool import ModelPool
+from hotbed.errors import ClosedError
 from hotbed.registry.store import Store
 from hotbed.registry.watching import watch
-
-if TYPE_CHECKING:
-    from hotbed.deployment.deployment import Deployment
 
 __all__ = ["follow"]
 
@@ -20,15 +18,15 @@ _log = logging.getLogger("hotbed.deployment")
 
 
 def follow(
-    deployment: weakref.ref[Deployment], store: Store, pool: ModelPool, poll: float
+    look: weakref.WeakMethod[Callable[[], object]], store: Store, pool: ModelPool, poll: float
 ) -> threading.Event:
-    """Refresh a deployment whenever its registry may have changed, until it is gone.
+    """Have a deployment look whenever its registry may have changed, until it is gone.
 
     Args:
-        deployment: Which; whoever lets go of it ends the thread.
+        look: What looks; whoever lets go of the deployment ends the thread.
         store: Its registry.
         pool: Where its models are kept.
-        poll: Seconds after which it is refreshed in any case.
+        poll: Seconds after which it looks in any case.
 
     Returns:
         What ends the thread when it is set.
@@ -40,11 +38,8 @@ def follow(
         try:
             while not stop.is_set():
                 waiting.wait(poll, stop)
-                found = deployment()
-                if found is None or stop.is_set():
+                if stop.is_set() or not _looked(look):
                     return
-                _refresh(found)
-                del found  # this thread must not be what keeps it alive
         finally:
             waiting.close()
             pool.reap()
@@ -53,12 +48,15 @@ def follow(
     return stop
 
 
-def _refresh(deployment: Deployment) -> None:
-    from hotbed.errors import ClosedError
-
+def _looked(look: weakref.WeakMethod[Callable[[], object]]) -> bool:
+    """Look, unless nobody wants it any more; this thread must not be what keeps it alive."""
+    found = look()
+    if found is None:
+        return False
     try:
-        deployment.refresh()
+        found()
     except ClosedError:
-        return
+        return False
     except Exception:  # the thread has to outlive whatever happens; the log has it in full
-        _log.exception("%r cannot be refreshed", deployment)
+        _log.exception("a deployment cannot follow its reference")
+    return True

@@ -87,9 +87,7 @@ def export_archive(
     with (
         publish_file(out) as stage,
         tarfile.open(stage, "w", format=tarfile.PAX_FORMAT) as tar,
-        Progress(
-            total=sum(sizes.values()), show=show, unit="B", label="Exporting", least=LONG_BYTES
-        ) as progress,
+        _bar("Exporting", sizes, show) as progress,
     ):
         _add(tar, INDEX, canonical(index))
         for digest, manifest in sorted(manifests.items()):
@@ -128,7 +126,10 @@ def _add_blob(store: Store, tar: tarfile.TarFile, digest: str, size: int) -> Non
         source = _Hashed(file)
         try:
             tar.addfile(member, source)
-        except OSError as error:  # tarfile's, where there are fewer bytes than it was told
+        except OSError as error:
+            if error.errno is not None:  # the disk's
+                raise
+            # tarfile's own, where there are fewer bytes than it was told
             raise CorruptFileError(f"the blob {digest} cannot be written: {error}") from error
         if source.read(1) or source.hashing.hexdigest() != digest:
             raise CorruptFileError(
@@ -202,9 +203,7 @@ def _take_in(
         content = _small(tar, tar.next(), MANIFESTS + digest, path)
         manifests[digest] = read_entry_manifest(digest, content)
     sizes = {e.sha256: e.size for manifest in manifests.values() for e in manifest.files}
-    with Progress(
-        total=sum(sizes.values()), show=show, unit="B", label="Importing", least=LONG_BYTES
-    ) as progress:
+    with _bar("Importing", sizes, show) as progress:
         for digest, size in sorted(sizes.items()):
             member = _next(tar.next(), BLOBS + digest, path)
             if member.size != size:

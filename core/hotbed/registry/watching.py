@@ -8,6 +8,7 @@ import time
 from typing import Any, Protocol
 
 from attrs import define
+from sqlalchemy.exc import SQLAlchemyError
 
 from hotbed.registry.database import Database
 from hotbed.registry.events import CHANNEL
@@ -67,7 +68,7 @@ class Notified:
             while (left := until - time.monotonic()) > 0 and not stop.is_set():
                 for _ in self._connection.notifies(timeout=min(left, _SLICE), stop_after=1):
                     return
-        except (psycopg.Error, OSError) as error:
+        except (psycopg.Error, SQLAlchemyError, OSError) as error:
             _log.warning("the registry's notifications are lost, it is asked instead: %s", error)
             self.close()
             stop.wait(max(0.0, until - time.monotonic()))
