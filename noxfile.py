@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import nox
@@ -26,6 +27,8 @@ REQUIRED = frozenset(filter(None, os.environ.get("HOTBED_REQUIRE", "").split(","
 nox.options.error_on_missing_interpreters = "pythons" in REQUIRED  # else each skip says so
 # Plugins that live outside hotbed → the extra of theirs that their tests need.
 OUTSIDE = {"openvino": "[nncf]", "timing": ""}
+# Extras of the registry that reach beyond this machine → their tests.
+FAR = {"s3": "tests/registry/test_remote_blobs.py", "signing": "tests/registry/test_signing.py"}
 HOME = Path(".nox").absolute() / "hotbed-home"  # holds the default model, once `model` has run
 
 
@@ -139,19 +142,35 @@ def dists(session: nox.Session) -> None:
 @nox.session(python=OLDEST, requires=["model"])
 def minimums(session: nox.Session) -> None:
     """The lowest versions that pyproject.toml allows: its bounds are tested, not hoped for."""
-    project = PYPROJECT["project"]
-    extras = project["optional-dependencies"]
-    chosen = ("convert", "cpu", "postgres", "s3", "signing")
-    lines = [*project["dependencies"], *(line for name in chosen for line in extras[name])]
+    lines = [*PYPROJECT["project"]["dependencies"], *extras("convert", "cpu", "postgres")]
+    install_lowest(session, ".[cpu,postgres]", lines, *group("test"))
+    session.run("hotbed", "doctor", env=environment(session))
+    required = ",".join(sorted({*REQUIRED, "model"} - set(FAR)))
+    places = ("tests/core", "tests/onnx", "tests/registry", "tests/deployment")
+    pytest(session, *places, HOTBED_REQUIRE=required)
+    kit(session, "onnx_cpu", "--hotbed-require")
+
+
+@nox.session(python=OLDEST)
+@nox.parametrize("extra", [nox.param(name, id=name) for name in FAR])
+def minimums_far(session: nox.Session, extra: str) -> None:
+    """The lowest versions of an extra whose packages want newer ones of everything else."""
+    install_lowest(session, f".[cpu,{extra}]", extras(extra), *group("test"), *group("s3"))
+    pytest(session, FAR[extra], HOTBED_REQUIRE=extra)
+
+
+def extras(*names: str) -> list[str]:
+    """The requirements of extras, less those on hotbed itself."""
+    found = PYPROJECT["project"]["optional-dependencies"]
+    return [line for name in names for line in found[name] if not line.startswith("hotbed[")]
+
+
+def install_lowest(session: nox.Session, own: str, lines: Iterable[str], *more: str) -> None:
+    """Install hotbed with the lowest versions that some requirements allow."""
     with tempfile.TemporaryDirectory() as folder:
         constraints = Path(folder) / "constraints.txt"
-        bounds = [_lowest(line) for line in lines if not line.startswith("hotbed[")]
-        constraints.write_text("\n".join(bounds), encoding="utf-8")
-        own = (".[cpu,postgres,s3,signing]", *group("test"), *group("s3"))
-        session.install("-e", *own, "--constraint", str(constraints))
-    session.run("hotbed", "doctor", env=environment(session))
-    pytest(session, "tests/core", "tests/onnx", "tests/registry", "tests/deployment")
-    kit(session, "onnx_cpu", "--hotbed-require")
+        constraints.write_text("\n".join(map(_lowest, lines)), encoding="utf-8")
+        session.install("-e", own, *more, "--constraint", str(constraints))
 
 
 def _lowest(line: str) -> str:
