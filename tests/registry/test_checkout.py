@@ -13,6 +13,7 @@ import pytest
 import hotbed
 from hotbed.errors import CorruptFileError, HotbedError, MissingFileError
 from hotbed.models.digests import DigestCache, sha256
+from hotbed.publishing import STAGE_PREFIX
 from hotbed.registry import Registry
 from hotbed.registry.checkout import checkout, prune_checkouts
 from tests.registry.damage import DAMAGES, cut, damaged, flip
@@ -72,7 +73,10 @@ def test_pruning_checkouts(isolated: Path, registry: Registry, model: Path) -> N
         assert list(place.glob("??/*")) == []
         assert (loaded.encode("bread") == before).all()
     hotbed.load("registry:support", registry=registry).close()
+    stage = folder.with_name(f"{STAGE_PREFIX}elsewhere~1-0")
+    stage.mkdir()  # of another machine, and young: somebody is at work in it
     assert prune_checkouts(place) == [folder]
+    assert stage.exists()
 
 
 def test_a_damaged_manifest(registry: Registry, model: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy import bindparam, select
 
 from hotbed.errors import CorruptFileError, MissingFileError
 from hotbed.models.digests import DigestCache, sha256
-from hotbed.publishing import staging
+from hotbed.publishing import STAGE_PREFIX, is_abandoned, staging
 from hotbed.registry.manifest import Manifest
 from hotbed.registry.manifest import sha256 as digest_of
 from hotbed.registry.registered import Registered
@@ -99,6 +99,8 @@ def prune_checkouts(cache: Path, older_than: float | None = None) -> list[Path]:
     """
     now, gone = time.time(), []
     for folder in sorted(cache.glob("??/*")):
+        if folder.name.startswith(STAGE_PREFIX) and not is_abandoned(folder):
+            continue  # another process is placing a version just now
         with contextlib.suppress(FileNotFoundError):  # another process was quicker
             if older_than is None or now - folder.stat().st_mtime > older_than:
                 _put_away(folder)
