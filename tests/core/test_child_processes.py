@@ -14,7 +14,13 @@ from hotbed.errors import SourceError
 from hotbed.sources import parse, resolve
 
 SOURCES = Path(hotbed.__file__).parents[1]
-STARTERS = {"subprocess", "multiprocessing", "pty", "concurrent.futures.process", "asyncio.subprocess"}
+STARTERS = {
+    "subprocess",
+    "multiprocessing",
+    "pty",
+    "concurrent.futures.process",
+    "asyncio.subprocess",
+}
 CALLS = {"system", "popen", "fork", "forkpty", "posix_spawn", "posix_spawnp", "startfile"}
 # The one place, and the kit's test that an embedder travels to a spawned process.
 ALLOWED = {"hotbed/child_processes.py", "hotbed/testing/life.py"}
