@@ -9,6 +9,7 @@ from attrs import frozen
 
 from hotbed.errors import CorruptFileError, DeviceError, MissingFileError, ModelError
 from hotbed_onnx.forks import keep_in_children
+from hotbed_onnx.runtime import import_onnxruntime
 
 __all__ = ["OpenSession", "open_session"]
 
@@ -47,8 +48,7 @@ def open_session(path: Path, *, provider: str, threads: int) -> OpenSession:
         MissingFileError, CorruptFileError: The file, or its external data, is not there or broken.
         DeviceError: The session would run elsewhere.
     """
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     if not path.is_file():
         raise MissingFileError(f"{path} is missing")
     if path.stat().st_size == 0:

@@ -21,11 +21,12 @@ from hotbed.cli import (
     quantize,
     quickstart,
     registry,
+    trust,
     tune,
     validate,
 )
 from hotbed.cli.console import complain, errors
-from hotbed.errors import HotbedError, HotbedWarning, UsageError
+from hotbed.errors import HotbedError, HotbedWarning, SettingsError, UsageError
 from hotbed.version import __version__
 
 __all__ = ["app", "run"]
@@ -46,6 +47,7 @@ app.command("info")(info.info)
 app.command("backends")(backends.backends)
 app.command("doctor")(doctor.doctor)
 app.command("tune")(tune.tune)
+app.command("trust")(trust.trust)
 app.command("new-backend")(new_backend.new_backend)
 app.add_typer(cache.app, name="cache")
 app.add_typer(registry.app, name="registry")
@@ -78,7 +80,7 @@ def run() -> None:
     warnings.showwarning = _show_warning
     try:
         app()
-    except UsageError as error:
+    except (UsageError, SettingsError) as error:
         _stop(error, 2)
     except HotbedError as error:
         _stop(error, 1)
