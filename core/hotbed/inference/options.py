@@ -10,6 +10,7 @@ from attrs import field, frozen
 from numpy.typing import ArrayLike, NDArray
 
 from hotbed.errors import UsageError
+from hotbed.inference.invalid_text import ON_INVALID_TEXT
 from hotbed.inference.outputs import PRECISIONS, quantize_embeddings
 from hotbed.inference.runner import SENTENCES, TOKENS
 from hotbed.inference.token_outputs import DENSE, OUTPUTS
@@ -33,6 +34,7 @@ class EncodeOptions:
     ranges: ArrayLike | None
     calibration: ArrayLike | None
     outputs: Sequence[str] | None = field(default=None)
+    on_invalid_text: str = field(default="error")
 
     @batch_size.validator
     def _positive(self, _: Any, value: int | None) -> None:
@@ -50,6 +52,12 @@ class EncodeOptions:
             raise UsageError(f"precision={value!r} is not one of {', '.join(PRECISIONS)}")
         if value != "float32" and self.output_value != SENTENCES:
             raise UsageError(f"precision={value!r} is for sentence embeddings, not tokens'")
+
+    @on_invalid_text.validator
+    def _known_remedy(self, _: Any, value: str) -> None:
+        if value not in ON_INVALID_TEXT:
+            known = " or ".join(map(repr, ON_INVALID_TEXT))
+            raise UsageError(f"on_invalid_text={value!r}: say {known}")
 
     @outputs.validator
     def _known_outputs(self, _: Any, value: Sequence[str] | None) -> None:
