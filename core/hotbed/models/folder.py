@@ -13,8 +13,10 @@ from hotbed.backends.manifest import FileFormat
 from hotbed.backends.values import Variant
 from hotbed.errors import CorruptFileError, MissingFileError, UnsupportedModelError
 from hotbed.models import layout
+from hotbed.models.boundary import reading
+from hotbed.models.checking import check_values
 from hotbed.models.encoder import EncoderSettings, TokenRules
-from hotbed.models.jsonfile import read_object
+from hotbed.models.jsonfile import is_there, read_object
 from hotbed.models.modules import Pipeline, read_pipeline
 from hotbed.models.static import read_static, static_config
 from hotbed.models.token_heads import TOKEN_HEADS
@@ -23,6 +25,8 @@ from hotbed.models.weights import INDEX, read_index, stored_dtype
 
 __all__ = ["ModelFolder", "list_files", "read_folder"]
 
+
+_WEIGHT_FILES = (layout.WEIGHTS, INDEX, layout.PICKLE)
 
 # What families call depth, width, heads and inner width; the first name present counts.
 _SIZES = (
@@ -185,22 +189,18 @@ def read_folder(
     Raises:
         ModelError: Something is missing, cut off, or cannot be run; the message says what.
     """
-    if not path.is_dir():
-        raise MissingFileError(f"{path} is not a folder")
-    try:
+    with reading(path):
+        if not path.is_dir():
+            raise MissingFileError(f"{path} is not a folder")
         return evolve(_read(path, name, files), formats=tuple(formats))
-    except (TypeError, ValueError, AttributeError) as error:
-        # A number where a list belongs, a word where a number does: the files are from outside.
-        raise CorruptFileError(
-            f"{path}: a value in its JSON files is of the wrong kind: {error}"
-        ) from error
 
 
 def _read(path: Path, name: str | None, files: Iterable[str] | None) -> ModelFolder:
     known = list_files(path) if files is None else frozenset(files)
+    check_values(path, has_weights=any(file.endswith(_WEIGHT_FILES) for file in known))
     bare = read_object(path / layout.CONFIG, required=False)
     pipeline = read_pipeline(path, bare)
-    is_module = (path / layout.MODULES).exists()
+    is_module = is_there(path / layout.MODULES)
     config, settings = _read_encoder(path / pipeline.transformer, pipeline, is_module=is_module)
     saved = read_object(path / layout.SENTENCE_CONFIG, required=False)
     kind = saved.get("model_type", "SentenceTransformer")

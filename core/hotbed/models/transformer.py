@@ -12,7 +12,7 @@ from typing import Any
 from hotbed.errors import UnsupportedModelError
 from hotbed.models import layout
 from hotbed.models.encoder import EncoderSettings
-from hotbed.models.jsonfile import read_object
+from hotbed.models.jsonfile import is_there, read_object
 
 __all__ = ["read_transformer"]
 
@@ -67,7 +67,7 @@ def read_transformer(root: Path, config: dict[str, Any], *, is_module: bool) -> 
 
 def _own_settings(root: Path) -> tuple[dict[str, Any], Path]:
     for name in layout.TRANSFORMER_CONFIGS:
-        if (root / name).exists():
+        if is_there(root / name):
             found = read_object(root / name)
             return {_OLD_NAMES.get(key, key): value for key, value in found.items()}, root / name
     return {}, root
