@@ -40,6 +40,8 @@ class Runner:
         tokenizer: Its tokenizer.
         batch_invariant: Whether a text's vector may not depend on what is beside it: batches hold
             texts of one length, and one text where the engine takes ranges from whole batches.
+        on_nonfinite: What happens where a result holds NaN or infinity: ``error``, ``warn``,
+            ``allow``.
         dimension: Width of a sentence embedding after every module.
     """
 
@@ -48,6 +50,7 @@ class Runner:
     folder: ModelFolder
     tokenizer: Tokenizer
     batch_invariant: bool = False
+    on_nonfinite: str = "error"
     dimension: int = field(init=False)
     _heads: tuple[Callable[[Floats], Floats], ...] | None = None
 
