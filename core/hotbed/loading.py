@@ -31,6 +31,7 @@ from hotbed.inference.arrays import whole_number
 from hotbed.inference.defaults import CoreDefaults
 from hotbed.inference.embedder import Embedder
 from hotbed.inference.finite import require_policy
+from hotbed.inference.padding import with_padding_seen
 from hotbed.inference.runner import Runner
 from hotbed.inference.tokenisation import Tokenizer
 from hotbed.measurements import Record, read_records, this_machine
@@ -217,6 +218,7 @@ class House:
         loaded = engine.load(artifact, options)
         if route.measured is not None:
             loaded = evolve(loaded, token_budget=route.measured.token_budget)
+        loaded = with_padding_seen(engine, loaded, tokenizer)
         return Runner(
             engine=engine,
             loaded=loaded,
@@ -285,6 +287,7 @@ class House:
         engine = self.engine(backend)
         tokenizer = Tokenizer.open(folder)
         loaded = engine.load(artifact, LoadOptions(device=route.device, dtype=route.dtype))
+        loaded = with_padding_seen(engine, loaded, tokenizer)
         return Runner(engine=engine, loaded=loaded, folder=folder, tokenizer=tokenizer)
 
 

@@ -33,7 +33,8 @@ def numbers(
             if any(item is None for item in array.flat):
                 raise TypeError("there is a None")
             array = array.astype(np.float64)
-        array = array if dtype is None else array.astype(dtype, copy=False)
+        if array.dtype.kind in "fiub" and dtype is not None:
+            array = array.astype(dtype, copy=False)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise UsageError(
             f"{name} cannot be read as rows of equal length of numbers: {error}"

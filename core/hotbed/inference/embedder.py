@@ -139,7 +139,13 @@ class Embedder:
 
     def why(self) -> str:
         """The decision as a table: the backend chosen, and why the others were not."""
-        return self.decision.explain()
+        told = self.decision.explain()
+        if not self._open().never_pads:
+            return told
+        return (
+            f"{told}\nbatches: texts of one length, without padding, because this graph's vectors "
+            f"change with padding"
+        )
 
     def count_tokens(self, texts: str | Sequence[str]) -> NDArray[np.int64]:
         """Tokens of each text before any cutting, special ones included: (n,) int64."""

@@ -14,6 +14,7 @@ from hotbed.backends.values import Loaded, TokenBatch
 from hotbed.errors import UnsupportedModelError, UsageError
 from hotbed.inference.batching import pack
 from hotbed.inference.lanes import LEAST_BATCHES, side_by_side
+from hotbed.inference.padding import unpadded
 from hotbed.inference.progress import Progress
 from hotbed.inference.token_outputs import COLBERT, DENSE, SPARSE, left_out, sparse_of
 from hotbed.inference.tokenisation import Tokenizer, Tokens
@@ -99,6 +100,11 @@ class Runner:
         return [results[row] for row in range(len(tokens.ids))]
 
     @property
+    def never_pads(self) -> bool:
+        """Whether padding would change vectors, so that batches hold texts of one length."""
+        return self.loaded.masks_padding is False
+
+    @property
     def offered(self) -> tuple[str, ...]:
         """What ``several`` can be asked for."""
         return (DENSE, *(name for name in (SPARSE, COLBERT) if name in self.loaded.outputs))
@@ -173,7 +179,7 @@ class Runner:
         """Do every batch: one after the other, or on the engine's lanes where there are enough."""
         if self.batch_invariant and self.loaded.batch_dependent:
             max_rows = 1
-        budget, alike = self.loaded.token_budget, self.batch_invariant
+        budget, alike = self.loaded.token_budget, self.batch_invariant or self.never_pads
         batches = list(pack(tokens.counts, budget, max_rows, one_length=alike))
         lanes = self.loaded.lanes
         if lanes < 2 or len(batches) < LEAST_BATCHES * lanes:
@@ -187,7 +193,12 @@ class Runner:
 
     def batch_vectors(self, batch: TokenBatch) -> Floats:
         """Sentence embeddings of one batch that is already padded, (rows, d) float32."""
-        return self._sentence_batch(batch, 1)
+        if not self.never_pads:
+            return self._sentence_batch(batch, 1)
+        vectors = np.empty((len(batch.input_ids), self.dimension), dtype=np.float32)
+        for rows, part in unpadded(batch):
+            vectors[rows] = self._sentence_batch(part, 1)
+        return vectors
 
     def _sentence_batch(self, batch: TokenBatch, in_flight: int) -> Floats:
         source = self._dense_source(batch)

@@ -77,7 +77,8 @@ def sparse_of(ids: NDArray[np.int64], weights: Floats, unused: NDArray[np.int64]
     kept = ~(weights <= 0) & ~np.isin(ids, unused)
     indices, places = np.unique(ids[kept], return_inverse=True)
     values = np.zeros(len(indices), np.float32)
-    np.maximum.at(values, places, weights[kept])
+    with np.errstate(invalid="ignore"):
+        np.maximum.at(values, places, weights[kept])
     return SparseVector(indices=indices, values=values)
 
 
