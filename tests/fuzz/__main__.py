@@ -16,7 +16,7 @@ from tests.fuzz.place import build_seeds
 from tests.fuzz.report import describe, shrink
 from tests.fuzz.schedule import draw, group_of
 from tests.fuzz.seeds import GROUPS
-from tests.fuzz.session import Outcome, Session
+from tests.fuzz.session import SECONDS, Outcome, Session
 
 
 def main() -> int:
@@ -27,6 +27,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--case", type=int, help="run this one alone, and show all of it")
     parser.add_argument("--group", choices=sorted(GROUPS))
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="what one case may take")
     parser.add_argument("--keep", type=Path, help="where to keep the files of what is found")
     chosen = parser.parse_args()
     one = chosen.case is not None
@@ -36,7 +37,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="hotbed-fuzz-") as folder:
         place = Path(folder)
         build_seeds(place)
-        with Session(place=place, keep=chosen.keep) as session:
+        with Session(place=place, seconds=chosen.seconds, keep=chosen.keep) as session:
             for number in numbers:
                 if chosen.group and group_of(number) != chosen.group:
                     continue

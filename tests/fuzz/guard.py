@@ -16,7 +16,7 @@ from typing import Any
 
 __all__ = ["FILE_SIZE", "MEMORY", "Guard", "limit_process", "peak_memory", "reset_peak"]
 
-MEMORY = 4 << 30
+MEMORY = 2 << 30
 """Bytes of addresses beyond those of a worker that has loaded everything."""
 
 FILE_SIZE = 1 << 28
