@@ -108,8 +108,8 @@ def faults(session: nox.Session) -> None:
 @nox.session(python=OLDEST)
 def fuzz(session: nox.Session) -> None:
     """Files as strangers make them, a few hundred cases; ``-- --fuzz-cases 5000`` runs more."""
-    session.install("-e", ".[cpu]", *group("test"))
-    pytest(session, "tests/fuzz")
+    session.install("-e", ".[cpu]", "pip", *group("test"))  # pip fetches wheels
+    pytest(session, "tests/fuzz", *PARALLEL)
 
 
 @nox.session(python=OLDEST, requires=["model"])

@@ -38,7 +38,6 @@ def environment(place: Path) -> dict[str, str]:
         "HOTBED_HOME": place / "own" / "home",
         "HF_HOME": place / "own" / "hf",
         "XDG_CONFIG_HOME": place / "own" / "config",
-        "XDG_CACHE_HOME": place / "own" / "cache",
         "TMPDIR": place / "own" / "tmp",
     }
     path = [str(Path.cwd()), *filter(None, sys.path)]
