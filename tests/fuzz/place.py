@@ -78,7 +78,7 @@ def build_seeds(place: Path) -> None:
     lay_out(building)
     (place / "seeds").mkdir()
     subprocess.run(
-        [sys.executable, "-P", "-m", "tests.fuzz.seeds", str(place / "seeds")],
+        [sys.executable, "-P", "-m", "tests.fuzz.seed_building", str(place / "seeds")],
         env=environment(building),
         cwd=building,
         check=True,

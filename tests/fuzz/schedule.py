@@ -130,7 +130,7 @@ def _change(rng: Random, seed: Seed, folder: Path, outside: Path) -> list[Step]:
         kept = place.file.read_bytes()
         try:
             told = mutation.act(rng, place)
-        except (NotApplicableError, FileExistsError):
+        except (NotApplicableError, FileExistsError, RecursionError):
             continue
         if not beside and _is_ordinary(place.file) and place.file.read_bytes() == kept:
             continue

@@ -52,7 +52,7 @@ def _encoded(model: Any, folder: Path | None = None) -> Result:
 
 def _reference(folder: Path) -> Result:
     from hotbed.models import read_folder
-    from tests.fuzz.seeds import right_vectors
+    from tests.fuzz.seed_building import right_vectors
 
     model = read_folder(folder)
     if not model.weight_files:
@@ -74,6 +74,14 @@ def _load_int8(job: Job) -> Result:
     import hotbed
 
     with hotbed.load(job.folder, dtype="int8", threads=1) as model:
+        return _encoded(model)
+
+
+def _hub(job: Job) -> Result:
+    import hotbed
+
+    options: dict[str, Any] = {"cache_folder": job.folder / "hub", "local_files_only": True}
+    with hotbed.load("acme/tiny", threads=1, **options) as model:
         return _encoded(model)
 
 
@@ -255,15 +263,23 @@ def _validate(job: Job) -> Result:
 
 
 def _embed(job: Job) -> Result:
-    file = next(path for path in sorted(job.folder.iterdir()) if path.name.startswith("texts."))
+    names = (path for path in sorted(job.folder.iterdir()) if path.name.startswith("texts."))
+    file = next(names, job.folder / "texts.txt")
     out = str(job.scratch / "out.npy")
     model = str(job.seeds / "static")
     return _command("embed", "--model", model, "--input", str(file), "--output", out)
 
 
+def _ranges(job: Job) -> Result:
+    ranges = next(job.folder.glob("*.npy"), job.folder / "ranges.npy")
+    model = ["--model", str(job.seeds / "static"), "--precision", "int8", "bread", "a dog"]
+    return _command("embed", *model, "--ranges", str(ranges))
+
+
 TARGETS: dict[str, Callable[[Job], Result]] = {
     "load": _load,
     "load int8": _load_int8,
+    "hub": _hub,
     "convert": _convert,
     "register": _register,
     "registry": _registry,
@@ -278,4 +294,5 @@ TARGETS: dict[str, Callable[[Job], Result]] = {
     "info": _info,
     "validate": _validate,
     "embed": _embed,
+    "ranges": _ranges,
 }

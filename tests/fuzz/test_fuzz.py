@@ -46,7 +46,9 @@ def test_changed_files_do_no_harm(
 @pytest.mark.parametrize("seed", SEEDS, ids=[seed.name for seed in SEEDS])
 def test_unchanged_files_are_right(seed: Seed, session: Session) -> None:
     """What nobody changed is accepted by every target, with the reference's vectors."""
-    for target in dict.fromkeys(seed.targets):
+    # Every family is loaded; what else reads a folder reads each in the same way.
+    several = seed.group != "models" or seed.name == "family-bert"
+    for target in dict.fromkeys(seed.targets if several else seed.targets[:1]):
         case = Case(number=0, session=0, seed=seed, target=target, kept=())
         outcome = session.run_one(case)
         assert not outcome.findings, describe(outcome, outcome.findings[0])

@@ -26,7 +26,7 @@ _NAMES = (
         "//a",
     ),
 )
-_BOMB = 1 << 28
+_BOMB = 3 << 26
 """Bytes of zeros; they take a thousandth of that in the file."""
 
 
