@@ -13,6 +13,7 @@ from hotbed.backends.manifest import FileFormat
 from hotbed.backends.values import Variant
 from hotbed.errors import CorruptFileError, MissingFileError, UnsupportedModelError
 from hotbed.models import layout
+from hotbed.models.containment import require_contained
 from hotbed.models.encoder import EncoderSettings, TokenRules
 from hotbed.models.jsonfile import read_object
 from hotbed.models.modules import Pipeline, read_pipeline
@@ -187,6 +188,7 @@ def read_folder(
     """
     if not path.is_dir():
         raise MissingFileError(f"{path} is not a folder")
+    require_contained(path)
     try:
         return evolve(_read(path, name, files), formats=tuple(formats))
     except (TypeError, ValueError, AttributeError) as error:
