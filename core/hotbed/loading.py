@@ -25,6 +25,7 @@ from hotbed.backends.engine import Engine
 from hotbed.backends.selection import select
 from hotbed.backends.values import Artifact, ConvertTarget, LoadOptions, Probe, ProbeRequest
 from hotbed.conversion import GraphCache, converted_artifact
+from hotbed.conversion.written import require_as_written
 from hotbed.errors import BackendError, MissingFileError, NoBackendError, SettingsError, UsageError
 from hotbed.fidelity import Gate, Threshold
 from hotbed.inference.arrays import whole_number
@@ -62,7 +63,7 @@ class House:
         self.backends = Catalog(BACKENDS, allow=settings.backends, blocked=settings.blocked)
         self.wrappers = Catalog(WRAPPERS, blocked=settings.blocked)
         self.sources = Catalog(SOURCES, blocked=settings.blocked)
-        self.cache = GraphCache(home=settings.home)
+        self.cache = GraphCache(home=settings.home, place=settings.cache)
         self._engines: dict[Found, Engine] = {}
         self._probes: dict[tuple[Found, ProbeRequest], Probe] = {}
         self._decisions: dict[tuple[Request, Model, int | None], Decision] = {}
@@ -106,7 +107,7 @@ class House:
 
     def locate(self, model: str, **options: Any) -> Located:
         """Find a model; options as in ``hotbed.sources.parse``."""
-        reference = parse(model, home=self.settings.home, **options)
+        reference = parse(model, home=self.settings.home, cache=self.settings.cache, **options)
         located = resolve(reference, self.sources)
         for answer in located.tried:
             _log.warning("passed over a source: %s", answer)
@@ -207,6 +208,8 @@ class House:
         """Make the route's file present: fetch it, and convert it where the route says so."""
         companions = folder.companions(route.variant)
         located.fetch([route.variant.file, *companions, *folder.head_files])
+        weights = {route.variant.file, *companions, *folder.head_files}
+        require_as_written(folder, weights, self.cache.digests)
         if not route.converter:
             path = folder.path / route.variant.file
             return Artifact(folder=folder.path, path=path, variant=route.variant)

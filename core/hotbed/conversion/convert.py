@@ -20,6 +20,7 @@ from hotbed.conversion.room import require_room
 from hotbed.errors import BackendError, ConversionError
 from hotbed.fidelity import Gate, Report, source_reference
 from hotbed.fidelity.gate import Reference
+from hotbed.models.containment import contained
 from hotbed.models.digests import sha256
 from hotbed.models.folder import ModelFolder
 from hotbed.models.layout import WEIGHTS, format_folder, is_metadata
@@ -196,4 +197,4 @@ def _copy_files(folder: ModelFolder, stage: Path, *, keep_weights: bool) -> None
     for name in sorted(wanted & folder.files):
         if (folder.path / name).is_file():
             (stage / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder.path / name, stage / name)
+            shutil.copyfile(contained(folder.path, name), stage / name)

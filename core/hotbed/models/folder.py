@@ -15,6 +15,7 @@ from hotbed.errors import CorruptFileError, MissingFileError, UnsupportedModelEr
 from hotbed.models import layout
 from hotbed.models.boundary import reading
 from hotbed.models.checking import check_values
+from hotbed.models.containment import require_contained
 from hotbed.models.encoder import EncoderSettings, TokenRules
 from hotbed.models.jsonfile import is_there, read_object
 from hotbed.models.keys import ARCHITECTURES
@@ -224,6 +225,7 @@ def read_folder(
     with reading(path):
         if not path.is_dir():
             raise MissingFileError(f"{path} is not a folder")
+        require_contained(path)
         return evolve(_read(path, name, files), formats=tuple(formats))
 
 

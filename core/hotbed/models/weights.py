@@ -19,6 +19,9 @@ __all__ = ["INDEX", "Weights", "read_index", "stored_dtype", "why_missing"]
 INDEX = f"{WEIGHTS}.index.json"
 """Where transformers writes which shard holds which tensor."""
 
+_LONGEST_HEADER = 32_000_000
+"""Bytes. A header takes about 120 a tensor, and some thousand tensors are many."""
+
 _STORAGE = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _WHOLE = ("I64", "I32", "U32", "I16", "U16", "I8", "U8")
 _PICKLES = ("pytorch_model.bin", "model.pt", "pytorch_model.pt")
@@ -64,12 +67,26 @@ def _open(path: Path) -> Any:
         beside = [file.name for file in path.parent.glob("*")]
         raise MissingFileError(why_missing(path.parent, beside))
     try:
+        _require_header(path)
         return safe_open(path, framework="np")
     except (SafetensorError, OSError, ValueError) as error:
         raise CorruptFileError(
             f"{path} ({path.stat().st_size:,} bytes) cannot be read as safetensors: {error}; "
             f"it may have been cut off: download or save it again"
         ) from error
+
+
+def _require_header(path: Path) -> None:
+    """The header's length, which the file states first, is bounded before anything is read."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if size < 8 or length > min(size - 8, _LONGEST_HEADER):
+        raise CorruptFileError(
+            f"{path} ({size:,} bytes) cannot be read as safetensors: it says that its header has "
+            f"{length:,} bytes (at most {_LONGEST_HEADER:,}); it may have been cut off: download "
+            f"or save it again"
+        )
 
 
 def why_missing(folder: Path, beside: Collection[str]) -> str:
