@@ -7,7 +7,14 @@ from typing import Any
 
 from attrs import frozen
 
-from hotbed.errors import CorruptFileError, DeviceError, MissingFileError, ModelError
+from hotbed.errors import (
+    CorruptFileError,
+    DeviceError,
+    MissingFileError,
+    ModelError,
+    UnsupportedModelError,
+)
+from hotbed.models.damage import lfs_advice, looks_like_pointer
 from hotbed_onnx.forks import keep_in_children
 
 __all__ = ["OpenSession", "open_session"]
@@ -53,6 +60,8 @@ def open_session(path: Path, *, provider: str, threads: int) -> OpenSession:
         raise MissingFileError(f"{path} is missing")
     if path.stat().st_size == 0:
         raise CorruptFileError(f"{path} is empty; convert or download it again")
+    if looks_like_pointer(path):
+        raise CorruptFileError(lfs_advice(path))
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors; warnings about folded initialisers help nobody
     options.intra_op_num_threads = threads
@@ -81,7 +90,14 @@ def open_session(path: Path, *, provider: str, threads: int) -> OpenSession:
 
 
 def _in_our_words(path: Path, error: Exception) -> ModelError:
+    import onnxruntime
+
     text = str(error).strip().splitlines()[0]
+    if "Unsupported model IR version" in text or "opset" in text.lower():
+        return UnsupportedModelError(
+            f"{path} was written for a newer ONNX than onnxruntime {onnxruntime.__version__} "
+            f"reads: {text}. Update onnxruntime, or export the model again for an older opset"
+        )
     lowered = text.replace(str(path.parent), "").lower()  # a folder may be called my_data
     if "external data" in lowered or "escapes" in lowered or "_data" in lowered:
         return ModelError(
