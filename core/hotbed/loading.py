@@ -26,6 +26,7 @@ from hotbed.backends.values import Artifact, ConvertTarget, LoadOptions, Probe, 
 from hotbed.conversion import GraphCache, converted_artifact
 from hotbed.errors import BackendError, MissingFileError, NoBackendError, UsageError
 from hotbed.fidelity import Gate, Threshold
+from hotbed.inference.arguments import check_load_arguments
 from hotbed.inference.defaults import CoreDefaults
 from hotbed.inference.embedder import Embedder
 from hotbed.inference.runner import Runner
@@ -379,8 +380,6 @@ def load(
             "trust_remote_code=True: hotbed never runs code from a model folder; it builds the "
             "architectures it knows, and refuses the others by name"
         )
-    if threads is not None and threads < 1:
-        raise UsageError(f"threads={threads} is not a positive number")
     opening = _Opening(
         model=str(model),
         options={
@@ -402,6 +401,7 @@ def load(
             "default_prompt_name": default_prompt_name,
         },
     )
+    check_load_arguments({**opening.options, "model": model, "token": token})
     house = house or default_house()
     located = house.locate(
         str(model),

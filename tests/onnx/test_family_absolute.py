@@ -85,7 +85,12 @@ def test_the_padding_token_inside_a_text_is_counted_as_the_model_counts_it(
         ("roberta", {"is_decoder": True}, UnsupportedModelError, "is_decoder is set; the RoBERTa"),
         ("roberta", {"pad_token_id": None}, UnsupportedModelError, "pad_token_id is None"),
         ("roberta", {"layer_norm_eps": "x"}, CorruptFileError, "layer_norm_eps is 'x'"),
-        ("camembert", {"num_hidden_layers": 3}, CorruptFileError, "num_hidden_layers is 3, and 2 layers are there"),
+        (
+            "camembert",
+            {"num_hidden_layers": 3},
+            CorruptFileError,
+            "is 3, and 2 layers are there",
+        ),
         (
             "mpnet",
             {"position_embedding_type": "relative_key"},

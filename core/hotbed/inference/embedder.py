@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from hotbed.backends.decision import Decision
 from hotbed.backends.values import Loaded
 from hotbed.errors import ClosedError, HotbedWarning, UsageError
+from hotbed.inference.arguments import check_load_arguments
 from hotbed.inference.options import EncodeOptions
 from hotbed.inference.outputs import finish, truncate
 from hotbed.inference.progress import Progress
@@ -113,6 +114,7 @@ class Embedder:
 
     @max_seq_length.setter
     def max_seq_length(self, value: int) -> None:
+        check_load_arguments({"max_seq_length": value})
         runner = self._open()
         tokenizer = Tokenizer.open(runner.folder, value)
         self._runner = Runner(
