@@ -11,7 +11,8 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from hotbed.errors import CorruptFileError, MissingFileError, UnsupportedModelError
-from hotbed.models.jsonfile import read_object
+from hotbed.models.damage import lfs_advice, looks_like_pointer
+from hotbed.models.jsonfile import is_there, read_object
 from hotbed.models.layout import WEIGHTS
 
 __all__ = ["INDEX", "Weights", "read_index", "stored_dtype", "why_missing"]
@@ -63,9 +64,13 @@ def read_index(path: Path) -> dict[str, str]:
 def _open(path: Path) -> Any:
     from safetensors import SafetensorError, safe_open
 
-    if not path.exists():
+    if not is_there(path):
         beside = [file.name for file in path.parent.glob("*")]
         raise MissingFileError(why_missing(path.parent, beside))
+    if not path.is_file():  # opening a pipe would wait for a writer
+        raise CorruptFileError(f"{path} is no file, but a folder, a pipe or a device")
+    if looks_like_pointer(path):
+        raise CorruptFileError(lfs_advice(path))
     try:
         _require_header(path)
         return safe_open(path, framework="np")
@@ -106,6 +111,12 @@ def why_missing(folder: Path, beside: Collection[str]) -> str:
             f"`SentenceTransformer(folder).save_pretrained(folder)` writes {WEIGHTS}; or let "
             f"`hotbed convert {folder} --to safetensors --out NEW` with `pip install "
             f'"hotbed[torch]"`, which builds tensors and runs nothing'
+        )
+    if others := sorted(name for name in beside if name.endswith(".onnx")):
+        return (
+            f"{folder} holds {', '.join(others[:5])}, and hotbed reads ONNX files that are called "
+            f"model.onnx, or model_int8.onnx and the like, in the folder or in onnx/: rename it "
+            f"to onnx/model.onnx"
         )
     return f"{WEIGHTS} is missing from {folder}; download or save the model again"
 
