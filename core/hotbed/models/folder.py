@@ -13,6 +13,7 @@ from hotbed.backends.manifest import FileFormat
 from hotbed.backends.values import Variant
 from hotbed.errors import CorruptFileError, MissingFileError, UnsupportedModelError
 from hotbed.models import layout
+from hotbed.models.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS, refuse_alone
 from hotbed.models.encoder import EncoderSettings, TokenRules
 from hotbed.models.jsonfile import read_object
 from hotbed.models.modules import Pipeline, read_pipeline
@@ -99,11 +100,15 @@ class ModelFolder:
     def variants(self) -> tuple[Variant, ...]:
         """The runnable files. The first one is the reference: what ``dtype=None`` means."""
         found = layout.onnx_variants(self.files, self._prefix)
+        if self.adapter_files:
+            found = []  # graphs that were made without it, or of which nobody knows
         if weights := self.weight_files:
             storage = self._stored_dtype(weights)
             found.insert(0, Variant(format="safetensors", file=weights[0], storage=storage))
         there = {variant.format for variant in found}
         formats = [kind for kind in self.formats if kind.instead_of not in there]
+        if self.adapter_files:
+            formats = [kind for kind in formats if kind.instead_of]
         return (*found, *layout.brought_variants(formats, self.files, self._prefix))
 
     @property
@@ -117,6 +122,14 @@ class ModelFolder:
         shards = sorted(set(read_index(self.path / index).values()))
         named = (index, *(self._prefix + shard for shard in shards))
         return named if self.files.issuperset(named) else ()
+
+    @property
+    def adapter_files(self) -> tuple[str, ...]:
+        """An adapter's configuration and weights, which change what the weights are."""
+        if self.pipeline.is_static or self._prefix + ADAPTER_CONFIG not in self.files:
+            return ()
+        names = (ADAPTER_CONFIG, ADAPTER_WEIGHTS)
+        return tuple(self._prefix + n for n in names if self._prefix + n in self.files)
 
     @property
     def head_files(self) -> tuple[str, ...]:
@@ -140,7 +153,8 @@ class ModelFolder:
     def companions(self, variant: Variant) -> list[str]:
         """Files that a variant cannot do without: shards, heads, a graph's own weights."""
         if variant.file in self.weight_files:
-            return sorted({*self.weight_files, *self.token_heads.values()} - {variant.file})
+            beside = {*self.weight_files, *self.token_heads.values(), *self.adapter_files}
+            return sorted(beside - {variant.file})
         named = {
             variant.file.removesuffix(kind.suffix) + end
             for kind in self.formats
@@ -201,6 +215,8 @@ def _read(path: Path, name: str | None, files: Iterable[str] | None) -> ModelFol
     bare = read_object(path / layout.CONFIG, required=False)
     pipeline = read_pipeline(path, bare)
     is_module = (path / layout.MODULES).exists()
+    if not pipeline.is_static:
+        _refuse_unread(path, pipeline, known)
     config, settings = _read_encoder(path / pipeline.transformer, pipeline, is_module=is_module)
     saved = read_object(path / layout.SENTENCE_CONFIG, required=False)
     kind = saved.get("model_type", "SentenceTransformer")
@@ -218,6 +234,22 @@ def _read(path: Path, name: str | None, files: Iterable[str] | None) -> ModelFol
         tokenizer_config=settings.tokenizer,
         rules=settings.rules,
     )
+
+
+def _refuse_unread(path: Path, pipeline: Pipeline, files: frozenset[str]) -> None:
+    """Refuse what would change the vectors and is not read: a lone adapter, packed weights."""
+    root = path / pipeline.transformer
+    prefix = f"{pipeline.transformer}/" if pipeline.transformer else ""
+    own = (layout.WEIGHTS, INDEX, layout.PICKLE)
+    weights = any(prefix + name in files for name in own)
+    refuse_alone(root, weights=weights)
+    packed = read_object(root / layout.CONFIG, required=False).get("quantization_config")
+    if packed and weights:
+        method = packed.get("quant_method") if isinstance(packed, dict) else packed
+        raise UnsupportedModelError(
+            f"{root / layout.CONFIG} has a quantization_config ({method!r:.60}): its weights are "
+            f"packed, and hotbed reads float weights; take the model as it was before"
+        )
 
 
 def _read_encoder(
