@@ -17,6 +17,7 @@ from hotbed.models.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS, refuse_alone
 from hotbed.models.encoder import EncoderSettings, TokenRules
 from hotbed.models.jsonfile import read_object
 from hotbed.models.modules import Pipeline, read_pipeline
+from hotbed.models.onnx_weights import integer_storage
 from hotbed.models.static import read_static, static_config
 from hotbed.models.token_heads import TOKEN_HEADS
 from hotbed.models.transformer import read_transformer
@@ -99,7 +100,7 @@ class ModelFolder:
     @functools.cached_property  # it reads a header, and selection asks at each call
     def variants(self) -> tuple[Variant, ...]:
         """The runnable files. The first one is the reference: what ``dtype=None`` means."""
-        found = layout.onnx_variants(self.files, self._prefix)
+        found = [self._seen(one) for one in layout.onnx_variants(self.files, self._prefix)]
         if self.adapter_files:
             found = []  # graphs that were made without it, or of which nobody knows
         if weights := self.weight_files:
@@ -163,6 +164,16 @@ class ModelFolder:
         }
         data = (f"{variant.file}_data", f"{variant.file}.data")
         return sorted(name for name in self.files if name in named or name.startswith(data))
+
+    def _seen(self, variant: Variant) -> Variant:
+        """A graph as its file says, where its name says floats and most weights are integers."""
+        if variant.storage not in ("float32", "float16"):
+            return variant
+        held = integer_storage(self.path / variant.file)
+        if held is None:
+            return variant
+        note = f"named as {variant.storage}; its weights are {held}"
+        return evolve(variant, storage=held, note="; ".join(filter(None, (variant.note, note))))
 
     def _stored_dtype(self, weights: Iterable[str]) -> str:
         paths = [self.path / name for name in weights]
