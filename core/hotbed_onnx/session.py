@@ -94,7 +94,7 @@ def open_session(path: Path, *, provider: str, threads: int) -> OpenSession:
 
 
 def _in_our_words(path: Path, error: Exception) -> ModelError:
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     text = str(error).strip().splitlines()[0]
     if "Unsupported model IR version" in text or "opset" in text.lower():

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from hotbed.errors import CorruptFileError, MissingFileError, UnsupportedModelError
+from hotbed.models.adapter import Adapter, open_adapter
 from hotbed.models.damage import lfs_advice, looks_like_pointer
 from hotbed.models.jsonfile import is_there, read_object
 from hotbed.models.layout import WEIGHTS
@@ -130,11 +131,13 @@ class Weights:
     Attributes:
         path: The file, or the index of the shards.
         names: Every tensor.
+        adapter: What is added to some of them: an adapter that lies beside them.
     """
 
     path: Path
     names: frozenset[str]
     _handles: Mapping[str, Any]
+    adapter: Adapter | None = None
 
     @classmethod
     def open(cls, folder: Path) -> Weights:
@@ -145,11 +148,16 @@ class Weights:
             CorruptFileError: They cannot be read, or a shard lacks what the index says it holds.
         """
         path = folder / WEIGHTS
-        if path.exists() or not (folder / INDEX).exists():
-            handle = _open(path)
-            handles = dict.fromkeys(handle.keys(), handle)
-            return cls(path=path, names=frozenset(handles), handles=handles)
-        return cls._sharded(folder / INDEX)
+        single = path.exists() or not (folder / INDEX).exists()
+        found = cls.of_file(path) if single else cls._sharded(folder / INDEX)
+        return evolve(found, adapter=open_adapter(folder, found.names))
+
+    @classmethod
+    def of_file(cls, path: Path) -> Weights:
+        """Open one safetensors file as it stands."""
+        handle = _open(path)
+        handles = dict.fromkeys(handle.keys(), handle)
+        return cls(path=path, names=frozenset(handles), handles=handles)
 
     @classmethod
     def _sharded(cls, path: Path) -> Weights:
@@ -204,6 +212,8 @@ class Weights:
             _register_bfloat16()
         values = self._handles[name].get_tensor(name) if rows is None else part[rows]
         tensor: NDArray[np.float32] = values.astype(np.float32, copy=False)
+        if self.adapter is not None:
+            tensor = self.adapter.add(name, tensor, rows)
         # NaN and infinity show in the extremes, which need no second array of the tensor's size.
         if tensor.size and not (np.isfinite(tensor.min()) and np.isfinite(tensor.max())):
             raise CorruptFileError(
