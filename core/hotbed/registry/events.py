@@ -120,9 +120,12 @@ def read_events(
     model: str | None = None,
     kinds: Iterable[str] = (),
     subject: str | None = None,
+    after: int = 0,
 ) -> Iterator[Event]:
     """Every event, the oldest first; of one model, of some kinds, of one version or alias."""
     query = select(events).order_by(events.c.seq)
+    if after:
+        query = query.where(events.c.seq > after)
     if model is not None:
         query = query.where(events.c.model == model)
     if subject is not None:

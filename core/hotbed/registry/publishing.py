@@ -27,6 +27,7 @@ from hotbed.registry.inserting import blobs_are_there, highest, insert_version, 
 from hotbed.registry.manifest import FileEntry, Manifest, sha256
 from hotbed.registry.names import require_files, require_model
 from hotbed.registry.notes import Notes
+from hotbed.registry.ownership import head_of
 from hotbed.registry.registered import Registered
 from hotbed.registry.store import Store
 from hotbed.registry.versions import Version, next_version
@@ -91,14 +92,18 @@ def register(store: Store, what: Publication) -> Registered:
     paths = sorted({*_paths(what.folder), *what.added})
     require_files(paths)
     require_inside(what.folder, paths)
+    store.ownership.claim()
     for _ in range(_TRIES):
         entries = _store_all(store, what, paths)
         draft = _draft(what, model, entries)
         try:
             with store.database.writing() as connection:
-                return _commit(connection, store, what, draft, wanted)
+                made = _commit(connection, store, what, draft, wanted)
+                head = head_of(connection)
         except _TakenError:
             continue
+        store.ownership.note(head)
+        return made
     raise RegistryError(
         f"{what.name}: garbage was collected three times while {what.folder} was registered; "
         f"something deletes files of {store.place} without asking it"
