@@ -51,6 +51,7 @@ class Registry:
         create: bool = True,
         _any_store: bool = False,
     ) -> None:
+        from hotbed.registry.schema import keep_text
         from hotbed.registry.store import open_store
         from hotbed.settings import load_settings
 
@@ -58,7 +59,7 @@ class Registry:
             settings = load_settings()
             where = where or settings.registry or settings.home / "registry"
             blobs = blobs or settings.registry_blobs
-        self.who = getpass.getuser() if who is None else who
+        self.who = keep_text("who", getpass.getuser() if who is None else who)
         self._opened = (where, blobs, self.who)
         self.store: Store = open_store(where, blobs, create=create, any_store=_any_store)
 
