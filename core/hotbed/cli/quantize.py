@@ -149,7 +149,7 @@ def _show(found: Found) -> None:
         table.add_row(*_row(one, chosen=one == found.chosen))
     out.print(table)
     for warning in _warnings(found):
-        out.print(f"warning: {warning}", markup=False)
+        out.print(f"warning: {warning}")
     for refusal in found.refusals:
         errors.print(f"{refusal.backend}: {refusal.reason}", style="dim")
 
