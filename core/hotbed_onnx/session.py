@@ -10,6 +10,7 @@ from attrs import frozen
 from hotbed.errors import CorruptFileError, DeviceError, MissingFileError, ModelError
 from hotbed_onnx.forks import keep_in_children
 from hotbed_onnx.operators import refuse_loops
+from hotbed_onnx.runtime import import_onnxruntime
 
 __all__ = ["OpenSession", "open_session"]
 
@@ -49,8 +50,7 @@ def open_session(path: Path, *, provider: str, threads: int) -> OpenSession:
         UnsupportedModelError: The graph decides itself how long it runs.
         DeviceError: The session would run elsewhere.
     """
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     if not path.is_file():
         raise MissingFileError(f"{path} is missing")
     if path.stat().st_size == 0:
