@@ -66,7 +66,7 @@ def list_(as_json: JsonOption = False) -> None:
     out.print(table)
     total = sum(entry.nbytes for entry in entries) + sum(map(_size, [*sources, *versions]))
     places = dict.fromkeys([str(house.settings.home), str(house.settings.cache)])
-    out.print(f"\n{megabytes(total)} in {' and '.join(places)}", markup=False)
+    out.print(f"\n{megabytes(total)} in {' and '.join(places)}")
 
 
 @app.command("prune")

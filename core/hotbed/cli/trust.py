@@ -37,12 +37,12 @@ def trust(
     if revoke:
         if not trust_list.revoke(record, file):
             raise UsageError(f"{file} was not trusted")
-        out.print(f"{file} is trusted no longer", markup=False)
+        out.print(f"{file} is trusted no longer")
         return
     settings = read_settings_file(file)
     trust_list.trust(record, file, settings.content)
     keys = ", ".join(settings.values) or "nothing"
-    out.print(f"trusted {file}, which sets {keys}; a change to it ends that", markup=False)
+    out.print(f"trusted {file}, which sets {keys}; a change to it ends that")
 
 
 def _file(path: Path | None) -> Path:
@@ -58,4 +58,4 @@ def _list(record: Path, as_json: bool) -> None:
         print_json({"record": str(record), "files": entries})
         return
     for path, digest in sorted(entries.items()):
-        out.print(f"{digest[:12]}  {path}", markup=False)
+        out.print(f"{digest[:12]}  {path}")

@@ -200,6 +200,7 @@ def source_files(folder: ModelFolder) -> list[str]:
     prefix = f"{folder.pipeline.transformer}/" if folder.pipeline.transformer else ""
     wanted = {f"{prefix}config.json", "modules.json"}
     wanted |= {*folder.weight_files, *folder.head_files, *folder.token_heads.values()}
+    wanted |= {*folder.adapter_files}
     if not folder.weight_files:  # whichever file the converter reads is among these
         for variant in folder.variants:
             wanted |= {variant.file, *folder.companions(variant)}

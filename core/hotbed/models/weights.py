@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from hotbed.errors import CorruptFileError, MissingFileError, UnsupportedModelError
-from hotbed.models.jsonfile import read_object
+from hotbed.models.adapter import Adapter, open_adapter
+from hotbed.models.damage import lfs_advice, looks_like_pointer
+from hotbed.models.jsonfile import is_there, read_object
 from hotbed.models.layout import WEIGHTS
 
 __all__ = ["INDEX", "Weights", "read_index", "stored_dtype", "why_missing"]
@@ -63,9 +65,13 @@ def read_index(path: Path) -> dict[str, str]:
 def _open(path: Path) -> Any:
     from safetensors import SafetensorError, safe_open
 
-    if not path.exists():
+    if not is_there(path):
         beside = [file.name for file in path.parent.glob("*")]
         raise MissingFileError(why_missing(path.parent, beside))
+    if not path.is_file():  # opening a pipe would wait for a writer
+        raise CorruptFileError(f"{path} is no file, but a folder, a pipe or a device")
+    if looks_like_pointer(path):
+        raise CorruptFileError(lfs_advice(path))
     try:
         _require_header(path)
         return safe_open(path, framework="np")
@@ -107,6 +113,12 @@ def why_missing(folder: Path, beside: Collection[str]) -> str:
             f"`hotbed convert {folder} --to safetensors --out NEW` with `pip install "
             f'"hotbed[torch]"`, which builds tensors and runs nothing'
         )
+    if others := sorted(name for name in beside if name.endswith(".onnx")):
+        return (
+            f"{folder} holds {', '.join(others[:5])}, and hotbed reads ONNX files that are called "
+            f"model.onnx, or model_int8.onnx and the like, in the folder or in onnx/: rename it "
+            f"to onnx/model.onnx"
+        )
     return f"{WEIGHTS} is missing from {folder}; download or save the model again"
 
 
@@ -119,11 +131,13 @@ class Weights:
     Attributes:
         path: The file, or the index of the shards.
         names: Every tensor.
+        adapter: What is added to some of them: an adapter that lies beside them.
     """
 
     path: Path
     names: frozenset[str]
     _handles: Mapping[str, Any]
+    adapter: Adapter | None = None
 
     @classmethod
     def open(cls, folder: Path) -> Weights:
@@ -134,11 +148,16 @@ class Weights:
             CorruptFileError: They cannot be read, or a shard lacks what the index says it holds.
         """
         path = folder / WEIGHTS
-        if path.exists() or not (folder / INDEX).exists():
-            handle = _open(path)
-            handles = dict.fromkeys(handle.keys(), handle)
-            return cls(path=path, names=frozenset(handles), handles=handles)
-        return cls._sharded(folder / INDEX)
+        single = path.exists() or not (folder / INDEX).exists()
+        found = cls.of_file(path) if single else cls._sharded(folder / INDEX)
+        return evolve(found, adapter=open_adapter(folder, found.names))
+
+    @classmethod
+    def of_file(cls, path: Path) -> Weights:
+        """Open one safetensors file as it stands."""
+        handle = _open(path)
+        handles = dict.fromkeys(handle.keys(), handle)
+        return cls(path=path, names=frozenset(handles), handles=handles)
 
     @classmethod
     def _sharded(cls, path: Path) -> Weights:
@@ -193,6 +212,8 @@ class Weights:
             _register_bfloat16()
         values = self._handles[name].get_tensor(name) if rows is None else part[rows]
         tensor: NDArray[np.float32] = values.astype(np.float32, copy=False)
+        if self.adapter is not None:
+            tensor = self.adapter.add(name, tensor, rows)
         # NaN and infinity show in the extremes, which need no second array of the tensor's size.
         if tensor.size and not (np.isfinite(tensor.min()) and np.isfinite(tensor.max())):
             raise CorruptFileError(
