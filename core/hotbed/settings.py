@@ -214,7 +214,8 @@ _KEYS = tuple(key for key in Settings.__annotations__ if key not in ("home_chose
 
 def _warn_of(name: str) -> None:
     """A variable that begins like ours may be a plugin's, the user's own, or misspelt."""
-    near = difflib.get_close_matches(name, [f"{_PREFIX}{key.upper()}" for key in _KEYS], n=1)
+    known = [f"{_PREFIX}{key.upper()}" for key in _KEYS]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
     hint = f"; {near[0]} is, if that was meant" if near else ""
     warnings.warn(
         f"the variable {name} is no setting of hotbed, and was not read{hint}",

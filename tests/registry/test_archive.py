@@ -18,7 +18,7 @@ from hotbed.errors import (
     HotbedError,
     MissingFileError,
     RegistryError,
-    UsageError,
+    UnsupportedModelError,
 )
 from hotbed.registry import Registry
 from hotbed.testing import build_tiny
@@ -278,5 +278,5 @@ def test_a_link_out_of_a_folder(isolated: Path, registry: Registry, model: Path)
     secret = isolated / "secret.txt"
     secret.write_text("x", encoding="utf-8")
     (model / "notes.txt").symlink_to(secret)
-    with pytest.raises(UsageError, match=r"notes.txt is a link to .*secret.txt"):
+    with pytest.raises(UnsupportedModelError, match=r"notes.txt is a link to .*secret.txt"):
         registry.import_from(str(model), "tiny")

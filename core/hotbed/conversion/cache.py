@@ -32,6 +32,7 @@ from hotbed.models.digests import DigestCache, combine
 from hotbed.models.folder import ModelFolder
 from hotbed.models.integrity import Change, changes, file_digests
 from hotbed.publishing import STAGE_PREFIX, is_abandoned, staging
+from hotbed.user_folders import require_creatable
 
 __all__ = ["Entry", "GraphCache", "source_files"]
 
@@ -125,6 +126,7 @@ class GraphCache:
                 return entry
             _log.warning("%s is damaged, and is made again: %s", path, wrong[0])
             _replace(path, wrong)
+        require_creatable(self.place or self.home)
         with staging(paths[0]) as stage:
             variants, reports = make(stage)
             _write_manifest(stage, folder, target, converter, variants, reports)
