@@ -98,7 +98,7 @@ def test_escaped_json_is_the_same_json(text: str) -> None:
 class Narrow(io.StringIO):
     """A file of another encoding."""
 
-    encoding = "cp1252"  # type: ignore[assignment]
+    encoding = "cp1252"
 
 
 def test_json_for_a_terminal_of_few_characters() -> None:
