@@ -21,6 +21,7 @@ from hotbed.cli import (
     quantize,
     quickstart,
     registry,
+    trust,
     tune,
     validate,
 )
@@ -46,6 +47,7 @@ app.command("info")(info.info)
 app.command("backends")(backends.backends)
 app.command("doctor")(doctor.doctor)
 app.command("tune")(tune.tune)
+app.command("trust")(trust.trust)
 app.command("new-backend")(new_backend.new_backend)
 app.add_typer(cache.app, name="cache")
 app.add_typer(registry.app, name="registry")
