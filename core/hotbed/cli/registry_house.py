@@ -93,7 +93,6 @@ def adopt(
     out.print(
         f"the files in {place} belong to the registry {own} now; it needs none of {spare.blobs} "
         f"files, {megabytes(spare.nbytes)}, which gc would remove",
-        markup=False,
     )
 
 
