@@ -70,7 +70,7 @@ def trained(form: str) -> Backend:
                 [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
             )
     backend.train_from_iterator(CORPUS, trainer)
-    first, last = backend.token_to_id("[CLS]"), backend.token_to_id("[SEP]")
+    first, last = special.index("[CLS]"), special.index("[SEP]")
     backend.post_processor = processors.BertProcessing(("[SEP]", last), ("[CLS]", first))
     return backend
 

@@ -134,7 +134,7 @@ def test_signature_of_encode() -> None:
         ("outputs", None),
         ("on_invalid_text", "error"),
     ]
-    more = {"ranges", "calibration_embeddings", "outputs"}
+    more = {"ranges", "calibration_embeddings", "outputs", "on_invalid_text"}
     assert _keyword_only(hotbed.Embedder.encode) == more
 
 

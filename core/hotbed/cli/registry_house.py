@@ -9,7 +9,7 @@ import attrs
 import typer
 
 from hotbed.cli.console import megabytes, out, print_json
-from hotbed.cli.parameters import JsonOption
+from hotbed.cli.parameters import JsonOption, is_number
 from hotbed.cli.registry_parameters import ReferenceArgument, RegistryOption, WhyOption, opened
 from hotbed.errors import UsageError
 from hotbed.registry import Registry
@@ -93,7 +93,6 @@ def adopt(
     out.print(
         f"the files in {place} belong to the registry {own} now; it needs none of {spare.blobs} "
         f"files, {megabytes(spare.nbytes)}, which gc would remove",
-        markup=False,
     )
 
 
@@ -108,8 +107,8 @@ def audit(
     known = None
     if head:
         number, _, digest = head.partition(":")
-        if not number.isdecimal() or not digest:
-            raise UsageError(f"--head {head!r}: write NUMBER:DIGEST, as an audit prints it")
+        if not is_number(number) or not digest:
+            raise UsageError(f"--head {head!r:.80}: write NUMBER:DIGEST, as an audit prints it")
         known = (int(number), digest)
     with opened(registry) as found:
         result = found.audit(known)
@@ -143,8 +142,8 @@ def doctor(
 ) -> None:
     """Read every file that a version needs, and say what is damaged; exit 1 if anything is."""
     which, _, parts = part.partition("/")
-    if not (which.isdecimal() and parts.isdecimal()):
-        raise UsageError(f"--part {part!r}: write 2/7 for the second seventh")
+    if not (is_number(which) and is_number(parts)):
+        raise UsageError(f"--part {part!r:.80}: write 2/7 for the second seventh")
     with opened(registry) as found:
         result = found.doctor(copies or (), mend=mend, part=(int(which), int(parts)))
     if as_json:
