@@ -27,6 +27,7 @@ class OpenSession:
     Attributes:
         session: ``onnxruntime.InferenceSession``; ``run`` may be called from several threads.
         inputs: Declared inputs → element type, e.g. ``tensor(int64)``.
+        shapes: Declared inputs → shape; an axis that has a name, and no number, may be any.
         outputs: Declared outputs → shape.
         provider: The execution provider that the session really uses first.
         metadata: The properties that the file's maker stored.
@@ -34,6 +35,7 @@ class OpenSession:
 
     session: Any
     inputs: dict[str, str]
+    shapes: dict[str, list[Any]]
     outputs: dict[str, list[Any]]
     provider: str
     metadata: dict[str, str]
@@ -83,6 +85,7 @@ def open_session(path: Path, *, provider: str, threads: int) -> OpenSession:
     return OpenSession(
         session=session,
         inputs={item.name: item.type for item in session.get_inputs()},
+        shapes={item.name: list(item.shape) for item in session.get_inputs()},
         outputs={item.name: list(item.shape) for item in session.get_outputs()},
         provider=used[0],
         metadata=dict(session.get_modelmeta().custom_metadata_map),
