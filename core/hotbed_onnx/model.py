@@ -103,6 +103,7 @@ def open_model(artifact: Artifact, options: LoadOptions, *, provider: str) -> Lo
         dimension=_width(artifact, opened, handle.outputs[first]),
         takes_pooling_mask="pooling_mask" in opened.inputs,
         batch_dependent=_batch_dependent(artifact, opened),
+        masks_padding=_masks_padding(opened),
         token_budget=_token_budget(opened),
         lanes=threads,
         facts=(("threads", str(threads)), ("file", artifact.path.name)),
@@ -127,6 +128,16 @@ def _batch_dependent(artifact: Artifact, opened: OpenSession) -> bool:
     integers = artifact.variant.storage in ("int8", "uint8", "q8")
     said = opened.metadata.get("hotbed.batch_dependent", "yes" if integers else "no")
     return said != "no"
+
+
+def _masks_padding(opened: OpenSession) -> bool | None:
+    """True of hotbed's own graphs; of others False without a mask, else what the core measures.
+
+    A mask may be declared and used nowhere, or used by all but the pooling.
+    """
+    if "hotbed.builder" in opened.metadata:
+        return True
+    return None if "attention_mask" in opened.inputs else False
 
 
 def _token_budget(opened: OpenSession) -> int:

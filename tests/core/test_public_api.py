@@ -99,6 +99,7 @@ def test_signature_of_load() -> None:
         "paranoid": None,
         "threads": None,
         "batch_invariant": False,
+        "on_nonfinite": "error",
         "max_seq_length": None,
         "truncate_dim": None,
         "prompts": None,

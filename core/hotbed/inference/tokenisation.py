@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from hotbed.backends.values import TokenBatch
 from hotbed.errors import UsageError
 from hotbed.inference.bert_normaliser import follow_configuration
+from hotbed.inference.invalid_text import refuse_surrogates, replace_surrogates
 from hotbed.inference.limits import folder_limit, outside_table, table_rows
 from hotbed.inference.tokenizer_file import open_backend
 from hotbed.models.boundary import reading
@@ -135,7 +136,13 @@ class Tokenizer:
         )
 
     def encode(
-        self, texts: Sequence[str], prompt: str = "", *, drop_prompt: bool = False
+        self,
+        texts: Sequence[str],
+        prompt: str = "",
+        *,
+        drop_prompt: bool = False,
+        on_invalid_text: str = "error",
+        start: int = 0,
     ) -> Tokens:
         """Tokenise ``prompt + text`` for each text.
 
@@ -143,12 +150,25 @@ class Tokenizer:
             texts: The texts.
             prompt: Put in front of each, without a separator.
             drop_prompt: Whether pooling leaves the prompt's tokens out.
+            on_invalid_text: ``error``, or ``replace``: lone surrogates become U+FFFD.
+            start: The index of the first text among all, for messages.
+
+        Raises:
+            UsageError: A text is not Unicode; its index is named.
         """
+        if on_invalid_text == "replace":
+            prompt = replace_surrogates(prompt)
         prompted = [prompt + text for text in texts] if prompt else list(texts)
-        length = self.longest_text
-        cut = [text if length is None else text[:length] for text in prompted]
         with reading(self.path, "tokenize these texts"):
-            encodings = self.backend.encode_batch_fast(cut, add_special_tokens=self.adds_special)
+            try:
+                encodings = self._encode(prompted)
+            except TypeError:  # what tokenizers says of texts that are not Unicode, and no more
+                if on_invalid_text != "replace":
+                    refuse_surrogates(texts, start)
+                    refuse_surrogates([prompt], what="prompt")
+                    raise
+                prompted = list(map(replace_surrogates, prompted))
+                encodings = self._encode(prompted)
         ids = [encoding.ids for encoding in encodings]
         truncated = self._count_truncated(prompted, encodings, ids)
         if self.dropped_id is not None:
@@ -159,6 +179,12 @@ class Tokenizer:
             truncated=truncated,
             prompt_length=self.prompt_length(prompt) if prompt and drop_prompt else 0,
         )
+
+    def _encode(self, texts: Sequence[str]) -> list[Any]:
+        length = self.longest_text
+        cut = [text if length is None else text[:length] for text in texts]
+        found: list[Any] = self.backend.encode_batch_fast(cut, add_special_tokens=self.adds_special)
+        return found
 
     def _count_truncated(
         self, texts: Sequence[str], encodings: Sequence[Any], ids: Sequence[Sequence[int]]
