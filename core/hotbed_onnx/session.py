@@ -98,9 +98,10 @@ def open_session(path: Path, *, provider: str, threads: int) -> OpenSession:
 
 def _in_our_words(path: Path, error: Exception) -> ModelError:
     text = str(error).strip().splitlines()[0]
+    version = import_onnxruntime().__version__
     if "Unsupported model IR version" in text or "opset" in text.lower():
         return UnsupportedModelError(
-            f"{path} was written for a newer ONNX than onnxruntime {import_onnxruntime().__version__} "
+            f"{path} was written for a newer ONNX than onnxruntime {version} "
             f"reads: {text}. Update onnxruntime, or export the model again for an older opset"
         )
     lowered = text.replace(str(path.parent), "").lower()  # a folder may be called my_data
