@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hotbed.errors import UsageError
+from hotbed.inference.finite import ON_NONFINITE
 from hotbed.models.schema import shown
 
 __all__ = ["check_load_arguments"]
@@ -55,12 +56,13 @@ _ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "paranoid": (lambda value: isinstance(value, bool), "True, False or None"),
     "threads": _COUNT,
     "batch_invariant": _SWITCH,
+    "on_nonfinite": (lambda value: value in ON_NONFINITE, " or ".join(ON_NONFINITE)),
     "max_seq_length": _COUNT,
     "truncate_dim": _COUNT,
     "prompts": (_are_prompts, "a dict of names and texts, or None"),
     "default_prompt_name": (_is_text, "the name of a prompt, or None"),
 }
-_NEVER_NONE = ("model", "local_files_only", "batch_invariant")
+_NEVER_NONE = ("model", "local_files_only", "batch_invariant", "on_nonfinite")
 
 
 def check_load_arguments(arguments: Mapping[str, Any]) -> None:
