@@ -89,7 +89,6 @@ def convert(
     out.print(
         f"{work} by {done.backend}{named} in {seconds:.1f} s; load it with "
         f"hotbed.load({str(output)!r})",
-        markup=False,
     )
 
 
@@ -121,15 +120,14 @@ def _as_dict(done: Written, profile: str) -> dict[str, object]:
 
 def _show(done: Written) -> None:
     for name, size in _sizes(done.converted.path).items():
-        out.print(f"{done.converted.path / name}  {megabytes(size)}", markup=False)
+        out.print(f"{done.converted.path / name}  {megabytes(size)}")
     for report in done.converted.reports:
-        out.print(in_words(report), markup=False)
+        out.print(in_words(report))
     if done.found is not None and done.found.chosen is not None:
         mix = done.found.chosen.mix
         kept = sum(recipe == FLOAT32 for _, recipe in mix.layers)
         out.print(
             f"the plain recipe was refused; of those tried, {len(done.found.trials)}, this is the "
             f"smallest that keeps the bounds: {mix}; layers that stay float32: {kept or 'none'}",
-            markup=False,
         )
-        out.print(caveat(done.found.chosen.held_out), markup=False)
+        out.print(caveat(done.found.chosen.held_out))

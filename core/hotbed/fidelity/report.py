@@ -10,6 +10,7 @@ from attrs import field, frozen
 from hotbed.fidelity.compare import Fidelity
 from hotbed.fidelity.kinds import EDGE, ORDINARY, REPEATING
 from hotbed.fidelity.thresholds import WORTH_A_WARNING, Threshold
+from hotbed.formats import known
 
 __all__ = ["CaseResult", "Report"]
 
@@ -106,15 +107,19 @@ class Report:
         """
         overall = value["overall"]
         cases = tuple(
-            CaseResult(**{**case, "fidelity": Fidelity(**case["fidelity"])})
+            CaseResult(**{**known(CaseResult, case), "fidelity": _fidelity(case["fidelity"])})
             for case in value["cases"]
         )
         return cls(
             **{
-                **value,
-                "threshold": Threshold(**value["threshold"]),
-                "overall": None if overall is None else Fidelity(**overall),
+                **known(cls, value),
+                "threshold": Threshold(**known(Threshold, value["threshold"])),
+                "overall": None if overall is None else _fidelity(overall),
                 "cases": cases,
-                "heads": {n: Fidelity(**one) for n, one in value.get("heads", {}).items()},
+                "heads": {n: _fidelity(one) for n, one in value.get("heads", {}).items()},
             }
         )
+
+
+def _fidelity(value: dict[str, Any]) -> Fidelity:
+    return Fidelity(**known(Fidelity, value))
