@@ -59,6 +59,8 @@ class Settings:
         registry: The registry: a folder, or a ``postgresql://`` URL (``HOTBED_REGISTRY``). None
             means ``registry`` under ``home``.
         registry_blobs: Where a registry in a database keeps files (``HOTBED_REGISTRY_BLOBS``).
+        registry_timeout_s: Seconds that one wait for a registry's database takes at most
+            (``HOTBED_REGISTRY_TIMEOUT_S``).
         paranoid: Whether every byte of a registered version is read again at each loading, whatever
             is remembered of its files (``HOTBED_PARANOID=1``).
         memory: Bytes of models that deployments keep loaded (``HOTBED_MEMORY``, also as ``2GB``).
@@ -74,6 +76,7 @@ class Settings:
     devices: tuple[str, ...] = field(default=("cuda", "cpu"), converter=_tuple)
     registry: str | None = None
     registry_blobs: str | None = None
+    registry_timeout_s: float = 30.0
     paranoid: bool = False
     memory: int | None = None
     tuned: Path = field(factory=_default_tuned, converter=_path)
@@ -140,7 +143,7 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _validate(values: dict[str, Any], origin: dict[str, str]) -> Settings:
-    from pydantic import BaseModel, ByteSize, ConfigDict, ValidationError
+    from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError
 
     class File(BaseModel):
         model_config = ConfigDict(extra="forbid", strict=False)
@@ -152,6 +155,7 @@ def _validate(values: dict[str, Any], origin: dict[str, str]) -> Settings:
         devices: list[str] = ["cuda", "cpu"]
         registry: str | None = None
         registry_blobs: str | None = None
+        registry_timeout_s: float = Field(default=30.0, gt=0, allow_inf_nan=False)
         paranoid: bool = False
         memory: ByteSize | None = None
         tuned: Path | None = None
