@@ -37,8 +37,9 @@ for name, write in {
         write()
     except RegistryError as error:
         said[name] = f"{type(error).__name__}: {error}"
-with Deployment("support@production", registry=registry, poll=None) as model:
-    said["shape"] = model.encode("bread").shape
+if sys.argv[3]:
+    with Deployment("support@production", registry=registry, poll=None) as model:
+        said["shape"] = model.encode("bread").shape
 said["checkout"] = str(registry.checkout("support"))
 print(json.dumps(said))
 """
@@ -57,10 +58,13 @@ _READ_ONLY = (
 )
 
 
-def read(*before: str, place: Path, home: Path) -> dict[str, Any]:
+def read(*before: str, place: Path, home: Path, encode: bool = False) -> dict[str, Any]:
     """Read a registry in a process that begins so."""
     done = subprocess.run(
-        [*before, sys.executable, "-c", _READ, str(place / "registry"), str(place / "model")],
+        [
+            *(*before, sys.executable, "-c", _READ),
+            *(str(place / "registry"), str(place / "model"), "yes" if encode else ""),
+        ],
         capture_output=True,
         text=True,
         env=child_environment(HOTBED_HOME=str(home), XDG_CACHE_HOME=str(home / "cache")),
@@ -71,7 +75,8 @@ def read(*before: str, place: Path, home: Path) -> dict[str, Any]:
     said: dict[str, Any] = json.loads(done.stdout)
     for call in ("annotate", "register", "promote"):
         assert said[call].startswith("RegistryUnavailableError"), said
-    assert (said["faults"], said["found"], said["shape"]) == (0, ["support@0.0.1"], [32])
+    assert (said["faults"], said["found"]) == (0, ["support@0.0.1"])
+    assert said.get("shape", [32]) == [32]
     return said
 
 
@@ -96,7 +101,7 @@ def test_a_mount_that_is_read_only(place: Path, tmp_path: Path) -> None:
     """The home is elsewhere; nothing appears on the mount."""
     before = sorted(path.name for path in place.rglob("*"))
     require(*_READ_ONLY, str(place), "true")
-    read(*_READ_ONLY, str(place), place=place, home=tmp_path / "home")
+    read(*_READ_ONLY, str(place), place=place, home=tmp_path / "home", encode=True)
     assert sorted(path.name for path in place.rglob("*")) == before
 
 
@@ -117,6 +122,7 @@ def test_an_image_with_a_baked_model(place: Path) -> None:
         check=True,
     )
     assert list((place / "registry").glob("registry.sqlite3-*")) == []
+    # What the graph cache does where its home is read-only is tested with it.
     said = read(*_READ_ONLY, str(place), place=place, home=home)
     assert said["checkout"].startswith(str(home / "registered"))
 
