@@ -22,6 +22,7 @@ from sqlalchemy.pool import QueuePool
 
 from hotbed.errors import RegistryError, UsageError
 from hotbed.registry.filesystems import require_local
+from hotbed.registry.reserve import release_reserve
 from hotbed.registry.waits import Wait
 
 __all__ = ["Connections", "connections", "is_writable", "sqlite_state"]
@@ -34,6 +35,8 @@ _MORE = 5
 
 _CONNECT_S = 10
 """Seconds that a server has to accept a connection, where the limit of waits is no shorter."""
+
+_WANT_SPACE = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
 
 
 @define(eq=False, weakref_slot=True)
@@ -152,6 +155,16 @@ def is_writable(path: Path) -> bool:
 
 
 def _connect(path: Path, timeout_s: float) -> sqlite3.Connection:
+    try:
+        return _connect_once(path, timeout_s)
+    except sqlite3.OperationalError as error:
+        full = error.sqlite_errorcode & 0xFF in _WANT_SPACE
+        if full and release_reserve(path):
+            return _connect_once(path, timeout_s)
+        raise
+
+
+def _connect_once(path: Path, timeout_s: float) -> sqlite3.Connection:
     # "rw" and not "rwc": a file that is gone, as of a volume that is not mounted, is an error, and
     # no empty one takes its place.
     writable = is_writable(path) or not path.exists()

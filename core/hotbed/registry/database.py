@@ -21,6 +21,7 @@ from sqlalchemy.exc import OperationalError
 from hotbed.errors import RegistryUnavailableError
 from hotbed.registry.connections import Connections, connections, is_writable, sqlite_state
 from hotbed.registry.failures import shown, translated
+from hotbed.registry.reserve import keep_reserve, release_reserve
 from hotbed.registry.waits import Wait, sqlite_holder, turn
 
 __all__ = ["TIMEOUT_S", "Database", "shown"]
@@ -80,6 +81,8 @@ class Database:
         if not mine.is_current:
             migrate(self)
             mine.is_current = True
+            if self.file is not None and is_writable(self.file):
+                keep_reserve(self.file)
 
     @contextlib.contextmanager
     def reading(self, *, prepared: bool = True) -> Iterator[Connection]:
@@ -103,8 +106,12 @@ class Database:
                 )
 
     @contextlib.contextmanager
-    def writing(self, *, prepared: bool = True) -> Iterator[Connection]:
+    def writing(self, *, prepared: bool = True, frees: bool = False) -> Iterator[Connection]:
         """The one writing transaction there is at a time; all of it happens, or nothing.
+
+        Args:
+            prepared: Whether the tables have to be up to date.
+            frees: Whether it frees space, and may use what was kept back for that.
 
         Raises:
             RegistryUnavailableError: The database cannot be reached, or others held it too long.
@@ -113,6 +120,8 @@ class Database:
             self.prepare()
         self._require_writable()
         mine, file = self.connections(), self.file
+        if frees and file is not None:
+            release_reserve(file, only_if_full=True)
         holder = self._server_holder if file is None else lambda: sqlite_holder(file)
         wait = Wait(shown(self.url), self.timeout_s, holder)
         with (

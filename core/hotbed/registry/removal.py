@@ -57,7 +57,7 @@ def delete_version(
     Raises:
         RegistryError: An alias, a lease, a descendant, or a rollback could reach it.
     """
-    with store.database.writing() as connection:
+    with store.database.writing(frees=True) as connection:
         found = find(connection, reference)
         _require_free(connection, found, even_if_reachable)
         mine = versions.c.id == found.id
@@ -112,7 +112,7 @@ def collect(store: Store, *, dry: bool = False, older_than: float = GRACE) -> Co
     candidates = [blob for blob in store.blobs if blob.wanted <= before]
     for start in range(0, len(candidates), _AT_ONCE):
         some = {blob.digest: blob.size for blob in candidates[start : start + _AT_ONCE]}
-        with store.database.writing() as connection:
+        with store.database.writing(frees=True) as connection:
             # Asked anew in this transaction: what was committed since is reached.
             spare = set(some) - _reached(connection, list(some))
             for digest in spare:
