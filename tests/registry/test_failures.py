@@ -213,3 +213,18 @@ def test_values_that_no_column_takes(registry: Registry, model: Path) -> None:
         registry.promote("support", "production", why="\ud800")
     with registry.store.database.reading() as connection:
         assert connection.execute(text("SELECT count(*) FROM aliases")).scalar() == 0
+
+
+def test_paths_that_are_none(tmp_path: Path) -> None:
+    """Too long, a NUL, links in a circle, a file where a folder should be."""
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
+    file = tmp_path / "file"
+    file.write_text("x")
+    for where in ("x" * 5000, tmp_path / "a\0b", circle, file, file / "inside"):
+        for create in (True, False):
+            with pytest.raises(HotbedError):
+                Registry(where, create=create)
+    for url in ("postgresql://", "postgresql://u:p@h:port/x", "mysql://h/x", "postgresql://[/x"):
+        with pytest.raises(HotbedError):
+            Registry(url, blobs=tmp_path, create=False)

@@ -255,9 +255,10 @@ def test_waits_have_a_limit_and_name_the_holder(
     assert "hotbed eve " in str(caught.value)
     assert f":{process}" in str(caught.value)
     assert "waiting to write to the registry" in caplog.text
-    with psycopg.connect(url) as other:
+    with psycopg.connect(url, application_name="a migration") as other:
         other.execute("LOCK TABLE chain")
-        with pytest.raises(RegistryUnavailableError, match="lock timeout"):
+        holder = f"lock timeout.*a migration, process {other.info.backend_pid} of the server"
+        with pytest.raises(RegistryUnavailableError, match=holder):
             waiting.promote("support", "production")
         with pytest.raises(RegistryUnavailableError, match="lock timeout"):
             waiting.audit()

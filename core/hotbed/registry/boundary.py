@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from hotbed.errors import RegistryUnavailableError
+from hotbed.errors import HotbedError, RegistryUnavailableError, UsageError
 
-__all__ = ["translate_os_errors"]
+__all__ = ["os_errors_translated", "translate_os_errors"]
 
 T = TypeVar("T", bound=type)
 
@@ -30,6 +31,19 @@ def translate_os_errors(cls: T) -> T:
         if inspect.isfunction(member) and not name.startswith("_"):
             setattr(cls, name, _translating(member))
     return cls
+
+
+@contextlib.contextmanager
+def os_errors_translated(place: str) -> Iterator[None]:
+    """Raise what the file system refuses, and paths that are none, as the registry's errors."""
+    try:
+        yield
+    except HotbedError:
+        raise
+    except OSError as error:
+        raise RegistryUnavailableError(_said(place, error)) from error
+    except (ValueError, RuntimeError) as error:  # a NUL in a path, links in a circle, no home
+        raise UsageError(f"{place!r:.200} cannot be a registry: {error}") from error
 
 
 def _translating(method: Callable[..., Any]) -> Callable[..., Any]:

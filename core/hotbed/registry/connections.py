@@ -102,7 +102,9 @@ def _server(url: str, timeout_s: float) -> Engine:
         raise UsageError(
             f"a registry is a folder or a postgresql:// URL, and {scheme}:// is neither"
         )
-    options = {} if "connect_timeout" in url else {"connect_timeout": _within(timeout_s)}
+    # A network that is gone in the middle of an answer is noticed within the same limit.
+    limits = {"connect_timeout": _within(timeout_s), "tcp_user_timeout": _milliseconds(timeout_s)}
+    options = {name: value for name, value in limits.items() if name not in url}
     try:
         engine = create_engine(
             url,

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from attrs import define, field
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.exc import OperationalError
 
 from hotbed.errors import RegistryUnavailableError
@@ -41,6 +41,14 @@ _HOLDER = text(
     "JOIN pg_stat_activity AS a USING (pid) WHERE l.locktype = 'advisory' AND l.granted "
     "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
     "AND (l.classid::bigint << 32 | l.objid::bigint) = :key"
+).bindparams(key=_LOCK)
+_LOCKERS = text(
+    "SELECT a.pid, a.application_name, a.client_addr, a.xact_start FROM pg_locks AS l "
+    "JOIN pg_stat_activity AS a USING (pid) WHERE l.locktype = 'relation' AND l.granted "
+    "AND l.pid <> pg_backend_pid() AND l.relation = ANY (ARRAY[to_regclass('chain'), "
+    "to_regclass('versions'), to_regclass('aliases'), to_regclass('models'), "
+    "to_regclass('events')]::oid[]) AND l.mode NOT IN ('AccessShareLock', 'RowShareLock') "
+    "ORDER BY a.xact_start LIMIT 1"
 )
 
 
@@ -93,7 +101,7 @@ class Database:
         """
         if prepared:
             self.prepare()
-        with translated(self.url):
+        with self._translated():
             mine = self.connections()
             with mine.engine.connect() as connection:
                 connection.begin()
@@ -125,7 +133,7 @@ class Database:
         holder = self._server_holder if file is None else lambda: sqlite_holder(file)
         wait = Wait(shown(self.url), self.timeout_s, holder)
         with (
-            translated(self.url),
+            self._translated(),
             _held(mine.writer, wait),
             turn(file, wait, self.actor),
             mine.engine.connect().execution_options(wait=wait) as connection,
@@ -136,6 +144,20 @@ class Database:
     def close(self) -> None:
         """Let go of the connections; they are closed with the last who shares them."""
         self._mine = None
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """As ``translated``; of a lock of rows or tables, who may hold it is named too."""
+        try:
+            with translated(self.url):
+                yield
+        except RegistryUnavailableError as error:
+            original = getattr(error.__cause__, "orig", None)
+            if getattr(original, "sqlstate", "") != _LOCK_NOT_AVAILABLE:
+                raise
+            raise RegistryUnavailableError(
+                f"{error}, after {self.timeout_s:g} s (timeout_s): {self._server_holder(_LOCKERS)}"
+            ) from error.__cause__
 
     def _state(self) -> tuple[int, ...]:
         """Of a file that is read without locks: what would change with it."""
@@ -172,10 +194,10 @@ class Database:
         yield
         connection.commit()
 
-    def _server_holder(self) -> str:
+    def _server_holder(self, query: TextClause = _HOLDER) -> str:
         try:
             with translated(self.url), self.connections().engine.connect() as connection:
-                row = connection.execute(_HOLDER, {"key": _LOCK}).first()
+                row = connection.execute(query).first()
         except RegistryUnavailableError:
             row = None
         if row is None:
@@ -183,7 +205,7 @@ class Database:
         where = f" from {row.client_addr}" if row.client_addr else ""
         return (
             f"{row.application_name or 'somebody'}{where}, process {row.pid} of the server, has "
-            f"been writing since {row.xact_start}"
+            f"held it since {row.xact_start}"
         )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hotbed.errors import UsageError
-from hotbed.registry.boundary import translate_os_errors
+from hotbed.registry.boundary import os_errors_translated, translate_os_errors
 from hotbed.registry.registered import Registered, require_reference
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Registry:
         timeout_s: float | None = None,
     ) -> None:
         from hotbed.registry.actor import current_actor
+        from hotbed.registry.failures import shown
         from hotbed.registry.store import open_store
         from hotbed.settings import load_settings
 
@@ -72,9 +73,10 @@ class Registry:
             blobs = blobs or settings.registry_blobs
         self.who = current_actor() if who is None else who
         self._opened = (where, blobs, self.who, timeout_s)
-        self.store: Store = open_store(
-            where, blobs, create=create, connect=connect, timeout_s=timeout_s, actor=self.who
-        )
+        with os_errors_translated(shown(str(where))):
+            self.store: Store = open_store(
+                where, blobs, create=create, connect=connect, timeout_s=timeout_s, actor=self.who
+            )
 
     def __repr__(self) -> str:
         return f"Registry({self.store.place!r})"
