@@ -23,6 +23,7 @@
     │   ├── RegistryDamageError            its database is damaged
     │   ├── RegistryUnavailableError       its database or its files cannot be reached now
     │   └── SignatureError                 a version is not signed, or not as it is now
+    ├── NonFiniteError                     vectors hold NaN or infinity; the texts are named
     ├── HealthError                        a candidate failed its check; what served goes on
     └── ClosedError                        an embedder was used after close()
 
@@ -52,6 +53,7 @@ __all__ = [
     "MissingFileError",
     "ModelError",
     "NoBackendError",
+    "NonFiniteError",
     "NotRegisteredError",
     "RegistryDamageError",
     "RegistryError",
@@ -121,9 +123,11 @@ class FidelityError(ConversionError):
 
     Attributes:
         report: What was found; None where it could not be measured.
+        nbytes: Bytes of the files that were refused.
     """
 
     report: Report | None = None
+    nbytes: int = 0
 
 
 class BoundsError(ConversionError):
@@ -152,6 +156,16 @@ class RegistryUnavailableError(RegistryError):
 
 class SignatureError(RegistryError):
     """A version has no signature that fits the key and its files; each problem is named."""
+
+
+class NonFiniteError(HotbedError):
+    """Vectors hold NaN or infinity; the message names the texts and what to try.
+
+    Attributes:
+        indices: Where the texts stand in the list or the stream, from 0.
+    """
+
+    indices: tuple[int, ...] = ()
 
 
 class HealthError(HotbedError):

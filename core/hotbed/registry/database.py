@@ -11,14 +11,14 @@ import contextlib
 import os
 import platform
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from attrs import define, field
 from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.exc import OperationalError
 
-from hotbed.errors import RegistryUnavailableError
+from hotbed.errors import RegistryDamageError, RegistryUnavailableError
 from hotbed.registry.connections import Connections, connections, is_writable, sqlite_state
 from hotbed.registry.failures import shown, translated
 from hotbed.registry.reserve import keep_reserve, release_reserve
@@ -81,16 +81,30 @@ class Database:
             self._process = os.getpid()
         return mine
 
-    def prepare(self) -> None:
-        """Bring the tables up to date, where that was not looked at yet."""
+    def prepare(self, before_making: Callable[[], None] | None = None) -> bool:
+        """Bring the tables up to date, where that was not looked at yet.
+
+        Args:
+            before_making: Called before the first table is made; without it none is made.
+
+        Returns:
+            Whether the database was empty.
+        """
         from hotbed.registry.migrating import migrate
 
-        mine = self.connections()
+        mine, made = self.connections(), False
         if not mine.is_current:
-            migrate(self)
+            made = migrate(self, before_making or self._refuse_empty)
             mine.is_current = True
             if self.file is not None and is_writable(self.file):
                 keep_reserve(self.file)
+        return made
+
+    def _refuse_empty(self) -> None:
+        raise RegistryDamageError(
+            f"the registry's database {shown(self.url)} holds no tables any more; put a copy of "
+            f"it back"
+        )
 
     @contextlib.contextmanager
     def reading(self, *, prepared: bool = True) -> Iterator[Connection]:
