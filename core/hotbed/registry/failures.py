@@ -114,7 +114,9 @@ def shown(url: str) -> str:
 def _of_driver(error: Exception, url: str) -> HotbedError:
     original = getattr(error, "orig", None) or error
     kind, advice = _kind(original)
-    said = _without_password(str(original).strip() or type(original).__name__, url)
+    # PostgreSQL adds the line of the statement, which nobody here wrote.
+    lines = str(original).partition("\nLINE ")[0].split()
+    said = _without_password(" ".join(lines) or type(original).__name__, url)
     if kind is UsageError:
         return UsageError(f"the registry's database {shown(url)} cannot store a value: {said}")
     ending = f"; {advice}" if advice else ""
