@@ -23,7 +23,7 @@ from hotbed.publishing import publish_file
 from hotbed.registry.archived import Entry, read_entry_manifest, read_index
 from hotbed.registry.checkout import read_manifest
 from hotbed.registry.events import append
-from hotbed.registry.finding import find, full
+from hotbed.registry.finding import find, full_all
 from hotbed.registry.inserting import blobs_are_there, insert_version, known
 from hotbed.registry.manifest import Manifest, canonical
 from hotbed.registry.notes import deprecate_in
@@ -82,7 +82,7 @@ def export_archive(
     """
     store.ownership.require_own()
     with store.database.reading() as connection:
-        found = [full(connection, find(connection, reference)) for reference in references]
+        found = full_all(connection, [find(connection, one) for one in references])
     manifests = {one.manifest: read_manifest(store, one) for one in found}
     sizes = {e.sha256: e.size for manifest in manifests.values() for e in manifest.files}
     index = {"archive": _VERSION, "versions": [_entry(store, one) for one in found]}

@@ -128,7 +128,7 @@ def _remove(store: Store, reached: _Reached, candidates: list[Blob], dry: bool) 
     gone = nbytes = 0
     for start in range(0, len(candidates), _AT_ONCE):
         some = candidates[start : start + _AT_ONCE]
-        with store.database.writing() as connection:
+        with store.database.writing(frees=True) as connection:
             # Followed further in this transaction: what was committed since is reached.
             _catch_up(connection, reached)
             for blob in some:

@@ -31,7 +31,7 @@ def delete_version(
     Raises:
         RegistryError: An alias, a lease, a descendant, or a rollback could reach it.
     """
-    with store.database.writing() as connection:
+    with store.database.writing(frees=True) as connection:
         found = find(connection, reference)
         _require_free(connection, found, even_if_reachable)
         mine, at = versions.c.id == found.id, now()
