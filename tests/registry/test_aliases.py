@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,18 @@ def test_a_rollback_passes_over_what_was_deleted(registry: Registry, model: Path
     assert registry.rollback("support", "production").version == "1.1.0"
     assert registry.rollback("support", "production").version == "1.0.0"
     registry.audit()
+
+
+def test_a_lease_lasts_by_the_databases_clock(
+    registry: Registry, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine whose clock is two hours ahead takes nobody's lease."""
+    registry.register("support", model)
+    with registry.lease("support"):
+        ahead = time.time() + 7200
+        monkeypatch.setattr(time, "time", lambda: ahead)
+        with pytest.raises(RegistryError, match="ada holds a lease on it"):
+            registry.delete("support@0.0.1")
 
 
 def test_aliases_that_differ_in_case_only(registry: Registry, model: Path) -> None:
