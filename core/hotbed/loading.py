@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterable
+import operator
+import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, frozen
+from attrs import evolve, field, fields, frozen
 
 from hotbed.backends.catalog import BACKENDS, SOURCES, WRAPPERS, Catalog, Found
 from hotbed.backends.decision import (
@@ -20,14 +22,18 @@ from hotbed.backends.decision import (
     Rules,
     Verdict,
 )
+from hotbed.backends.devices import device_name
 from hotbed.backends.engine import Engine
 from hotbed.backends.selection import select
 from hotbed.backends.values import Artifact, ConvertTarget, LoadOptions, Probe, ProbeRequest
 from hotbed.conversion import GraphCache, converted_artifact
-from hotbed.errors import BackendError, MissingFileError, NoBackendError, UsageError
+from hotbed.conversion.written import require_as_written
+from hotbed.errors import BackendError, MissingFileError, NoBackendError, SettingsError, UsageError
 from hotbed.fidelity import Gate, Threshold
+from hotbed.inference.arguments import check_load_arguments
 from hotbed.inference.defaults import CoreDefaults
 from hotbed.inference.embedder import Embedder
+from hotbed.inference.padding import with_padding_seen
 from hotbed.inference.runner import Runner
 from hotbed.inference.tokenisation import Tokenizer
 from hotbed.measurements import Record, read_records, this_machine
@@ -58,12 +64,15 @@ class House:
         self.backends = Catalog(BACKENDS, allow=settings.backends, blocked=settings.blocked)
         self.wrappers = Catalog(WRAPPERS, blocked=settings.blocked)
         self.sources = Catalog(SOURCES, blocked=settings.blocked)
-        self.cache = GraphCache(home=settings.home)
+        self.cache = GraphCache(home=settings.home, place=settings.cache)
         self._engines: dict[Found, Engine] = {}
         self._probes: dict[tuple[Found, ProbeRequest], Probe] = {}
         self._decisions: dict[tuple[Request, Model, int | None], Decision] = {}
         self._records: tuple[Record, ...] | None = None
         self._measured: dict[int | None, tuple[Measurement, ...]] = {}
+
+    def __reduce__(self) -> tuple[type[House], tuple[Settings]]:
+        return House, (self.settings,)  # another process finds its own plugins
 
     def refresh(self) -> None:
         """See plugins, and measurements, that came or went since the first look."""
@@ -75,13 +84,31 @@ class House:
         self._records = None
         self._measured.clear()
 
+    @functools.cached_property
+    def priority(self) -> tuple[str, ...]:
+        """The settings' priority.
+
+        Raises:
+            SettingsError: A project file that was not trusted prefers somebody else's backend.
+        """
+        wanted, file = self.settings.priority, self.settings.untrusted
+        if file is not None:
+            others = {found.name for found in self.backends.listed() if not found.first_party}
+            if refused := [name for name in wanted if name in others]:
+                raise SettingsError(
+                    f"{file} sets priority to {', '.join(refused)}, which is not hotbed's own, and "
+                    f"you have not trusted it as it is now. Read it; if it is right, "
+                    f"`hotbed trust {file}`"
+                )
+        return wanted
+
     def engine(self, name: str) -> Engine:
         """The engine of the usable backend of that name."""
         return self._engine(self.backends.get(name))
 
     def locate(self, model: str, **options: Any) -> Located:
         """Find a model; options as in ``hotbed.sources.parse``."""
-        reference = parse(model, home=self.settings.home, **options)
+        reference = parse(model, home=self.settings.home, cache=self.settings.cache, **options)
         located = resolve(reference, self.sources)
         for answer in located.tried:
             _log.warning("passed over a source: %s", answer)
@@ -125,8 +152,7 @@ class House:
     def _select(
         self, request: Request, model: Model, measured: tuple[Measurement, ...]
     ) -> Decision:
-        settings = self.settings
-        rules = Rules(priority=settings.priority, devices=settings.devices, measured=measured)
+        rules = Rules(priority=self.priority, devices=self.settings.devices, measured=measured)
         return select(request, model, self.backends.found(), self.probe, rules)
 
     def measured(self, threads: int | None = None) -> tuple[Measurement, ...]:
@@ -183,6 +209,8 @@ class House:
         """Make the route's file present: fetch it, and convert it where the route says so."""
         companions = folder.companions(route.variant)
         located.fetch([route.variant.file, *companions, *folder.head_files])
+        weights = {route.variant.file, *companions, *folder.head_files}
+        require_as_written(folder, weights, self.cache.digests)
         if not route.converter:
             path = folder.path / route.variant.file
             return Artifact(folder=folder.path, path=path, variant=route.variant)
@@ -199,6 +227,7 @@ class House:
         threads: int | None = None,
         max_seq_length: int | None = None,
         batch_invariant: bool = False,
+        on_nonfinite: str = "error",
     ) -> Runner:
         """Open a model as a verdict says, in the batches that measured best, if any were."""
         route = chosen.route
@@ -210,12 +239,14 @@ class House:
         loaded = engine.load(artifact, options)
         if route.measured is not None:
             loaded = evolve(loaded, token_budget=route.measured.token_budget)
+        loaded = with_padding_seen(engine, loaded, tokenizer)
         return Runner(
             engine=engine,
             loaded=loaded,
             folder=folder,
             tokenizer=tokenizer,
             batch_invariant=batch_invariant,
+            on_nonfinite=on_nonfinite,
         )
 
     def gate(
@@ -248,7 +279,7 @@ class House:
         say in what passes the gate.
         """
         request = Request(device="cpu", dtype="float32", features=("reference",), direct=True)
-        priority = self.settings.priority
+        priority = self.priority
         trusted = (f for f in self.backends.found() if f.first_party or f.name in priority)
         others = [found for found in trusted if found.name != without]
         rules = Rules(priority=priority)
@@ -277,6 +308,7 @@ class House:
         engine = self.engine(backend)
         tokenizer = Tokenizer.open(folder)
         loaded = engine.load(artifact, LoadOptions(device=route.device, dtype=route.dtype))
+        loaded = with_padding_seen(engine, loaded, tokenizer)
         return Runner(engine=engine, loaded=loaded, folder=folder, tokenizer=tokenizer)
 
 
@@ -291,15 +323,65 @@ def _model_of(folder: ModelFolder) -> Model:
     )
 
 
+def _whole(value: Any) -> Any:
+    """Python's number for numpy's; what is none is refused with all other mistakes."""
+    try:
+        return value if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return value
+
+
+def _text(value: Any) -> Any:
+    return str(value) if isinstance(value, os.PathLike) else value
+
+
 @frozen(kw_only=True)
 class _Opening:
-    """The arguments of ``load``, kept so that a child process can open the model again."""
+    """The arguments of ``load``, kept whole: another process opens the model again with them.
 
-    model: str
-    options: dict[str, Any]
+    No field has a default, so that none can be left out where one is made.
+    """
+
+    model: str = field(converter=_text)
+    backend: str | None
+    device: str = field(converter=device_name)
+    dtype: str | None
+    revision: str | None
+    token: str | bool | None
+    cache_folder: str | Path | None
+    local_files_only: bool
+    registry: Registry | str | Path | None
+    paranoid: bool | None
+    threads: int | None = field(converter=_whole)
+    batch_invariant: bool
+    on_nonfinite: str
+    max_seq_length: int | None = field(converter=_whole)
+    truncate_dim: int | None = field(converter=_whole)
+    prompts: dict[str, str] | None
+    default_prompt_name: str | None
+    trust_remote_code: bool
+    house: House | None
+
+    def __attrs_post_init__(self) -> None:
+        check_load_arguments({name: getattr(self, name) for name in _OPTIONS})
 
     def __call__(self) -> Embedder:
-        return load(self.model, **self.options)
+        """Open the model."""
+        return _load(self)
+
+    def __reduce__(self) -> tuple[Callable[..., _Opening], tuple[dict[str, Any]]]:
+        # A secret does not travel in a pickle; the child finds the files in the cache.
+        options = {name: getattr(self, name) for name in _OPTIONS}
+        return _opening, (
+            options | {"token": self.token if isinstance(self.token, bool) else None},
+        )
+
+
+_OPTIONS = tuple(one.name for one in fields(_Opening))
+
+
+def _opening(options: dict[str, Any]) -> _Opening:
+    return _Opening(**options)
 
 
 @functools.cache
@@ -319,7 +401,7 @@ def load(
     model: str | Path,
     *,
     backend: str | None = None,
-    device: str = "auto",
+    device: Any = "auto",
     dtype: str | None = None,
     revision: str | None = None,
     token: str | bool | None = None,
@@ -329,6 +411,7 @@ def load(
     paranoid: bool | None = None,
     threads: int | None = None,
     batch_invariant: bool = False,
+    on_nonfinite: str = "error",
     max_seq_length: int | None = None,
     truncate_dim: int | None = None,
     prompts: dict[str, str] | None = None,
@@ -347,8 +430,8 @@ def load(
             or a source: ``hf://org/name@revision``, ``pypi://distribution==version``,
             ``registry:name@version``.
         backend: The one backend to use. None chooses; ``why()`` tells how.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``. A named device is used or an error says
-            why not.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, or a ``torch.device``; None is ``auto``. A
+            named device is used or an error says why not.
         dtype: Arithmetic. None: that of the stored weights, or wider.
         revision: A branch, tag or commit.
         token: For models that are not public; True means the stored one.
@@ -362,6 +445,9 @@ def load(
         batch_invariant: Give a text the same vector whatever texts stand beside it: batches hold
             texts of one length, without padding, or one text where ranges come from the batch.
             On ``onnx_cpu`` they are equal to the bit; docs/quantisation.md says what it costs.
+        on_nonfinite: What happens where a vector, a token's weight or a token's vector holds NaN or
+            infinity: ``error`` names the texts; ``warn`` warns and hands them out; ``allow`` does
+            not look.
         max_seq_length: Tokens kept of a text, instead of the folder's limit.
         truncate_dim: Dimensions kept, instead of the folder's.
         prompts: Prompts by name; they win over the folder's.
@@ -374,64 +460,72 @@ def load(
         ModelError: The folder cannot be used; the message says what is wrong with which file.
         NoBackendError: Nothing installed can serve the request; the message is the whole table.
     """
-    if trust_remote_code:
-        raise UsageError(
-            "trust_remote_code=True: hotbed never runs code from a model folder; it builds the "
-            "architectures it knows, and refuses the others by name"
-        )
-    if threads is not None and threads < 1:
-        raise UsageError(f"threads={threads} is not a positive number")
     opening = _Opening(
-        model=str(model),
-        options={
-            "backend": backend,
-            "device": device,
-            "dtype": dtype,
-            "revision": revision,
-            # A secret does not travel in a pickle; the child finds the files in the cache.
-            "token": token if isinstance(token, bool) else None,
-            "cache_folder": cache_folder,
-            "local_files_only": local_files_only,
-            "registry": registry,
-            "paranoid": paranoid,
-            "threads": threads,
-            "batch_invariant": batch_invariant,
-            "max_seq_length": max_seq_length,
-            "truncate_dim": truncate_dim,
-            "prompts": prompts,
-            "default_prompt_name": default_prompt_name,
-        },
-    )
-    house = house or default_house()
-    located = house.locate(
-        str(model),
+        model=model,
+        backend=backend,
+        device=device,
+        dtype=dtype,
         revision=revision,
         token=token,
         cache_folder=cache_folder,
         local_files_only=local_files_only,
         registry=registry,
-        paranoid=house.settings.paranoid if paranoid is None else paranoid,
+        paranoid=paranoid,
+        threads=threads,
+        batch_invariant=batch_invariant,
+        on_nonfinite=on_nonfinite,
+        max_seq_length=max_seq_length,
+        truncate_dim=truncate_dim,
+        prompts=prompts,
+        default_prompt_name=default_prompt_name,
+        trust_remote_code=trust_remote_code,
+        house=house,
+    )
+    return opening()
+
+
+def _load(asked: _Opening) -> Embedder:
+    _refuse(asked)
+    house = asked.house or default_house()
+    located = house.locate(
+        asked.model,
+        revision=asked.revision,
+        token=asked.token,
+        cache_folder=asked.cache_folder,
+        local_files_only=asked.local_files_only,
+        registry=asked.registry,
+        paranoid=house.settings.paranoid if asked.paranoid is None else asked.paranoid,
     )
     folder = house.read(located)
     if not folder.variants:
         inside = {name.removeprefix(f"{folder.pipeline.transformer}/") for name in folder.files}
         raise MissingFileError(why_missing(folder.root, inside))
-    request = Request(device=device, dtype=dtype, backend=backend)
-    decision = house.decide(request, folder, threads=threads)
+    request = Request(device=asked.device, dtype=asked.dtype, backend=asked.backend)
+    decision = house.decide(request, folder, threads=asked.threads)
     if decision.chosen is None:
         raise NoBackendError(f"no backend can serve this:\n{decision.explain()}")
     runner = house.open(
         decision.chosen,
         located,
         folder,
-        threads=threads,
-        max_seq_length=max_seq_length,
-        batch_invariant=batch_invariant,
+        threads=asked.threads,
+        max_seq_length=asked.max_seq_length,
+        batch_invariant=asked.batch_invariant,
+        on_nonfinite=asked.on_nonfinite,
     )
+    prompts, name = asked.prompts, asked.default_prompt_name
     return Embedder(
         runner,
-        prompts=Prompts.merge(folder.saved, given=prompts, default_name=default_prompt_name),
+        prompts=Prompts.merge(folder.saved, given=prompts, default_name=name),
         decision=decision,
-        truncate_dim=truncate_dim if truncate_dim is not None else folder.truncate_dim,
-        reopen=opening,
+        truncate_dim=folder.truncate_dim if asked.truncate_dim is None else asked.truncate_dim,
+        reopen=asked,
     )
+
+
+def _refuse(asked: _Opening) -> None:
+    if asked.trust_remote_code:
+        raise UsageError(
+            "trust_remote_code=True: hotbed never runs code from a model folder; it builds the "
+            "architectures it knows, and refuses the others by name"
+        )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hotbed.backends import Artifact, Loaded, LoadOptions, TokenBatch, cpu_quota
 from hotbed.errors import ClosedError, UnsupportedModelError
+from hotbed.models.onnx_weights import takes_ranges_from_batches
 from hotbed_onnx.integers import here, warn_of_overflow
 from hotbed_onnx.session import OpenSession, open_session
 
@@ -102,6 +103,7 @@ def open_model(artifact: Artifact, options: LoadOptions, *, provider: str) -> Lo
         dimension=_width(artifact, opened, handle.outputs[first]),
         takes_pooling_mask="pooling_mask" in opened.inputs,
         batch_dependent=_batch_dependent(artifact, opened),
+        masks_padding=_masks_padding(opened),
         token_budget=_token_budget(opened),
         lanes=threads,
         facts=(("threads", str(threads)), ("file", artifact.path.name)),
@@ -122,10 +124,22 @@ def run(
 
 
 def _batch_dependent(artifact: Artifact, opened: OpenSession) -> bool:
-    """As the file says; of others, integers usually take their ranges from each batch."""
-    integers = artifact.variant.storage in ("int8", "uint8", "q8")
-    said = opened.metadata.get("hotbed.batch_dependent", "yes" if integers else "no")
-    return said != "no"
+    """As hotbed's file says; of others, whether an operator takes its ranges from each batch."""
+    said = opened.metadata.get("hotbed.batch_dependent")
+    if said is not None:
+        return said != "no"
+    integers = artifact.variant.storage not in ("float32", "float16", "bfloat16")
+    return integers and takes_ranges_from_batches(artifact.path)
+
+
+def _masks_padding(opened: OpenSession) -> bool | None:
+    """True of hotbed's own graphs; of others False without a mask, else what the core measures.
+
+    A mask may be declared and used nowhere, or used by all but the pooling.
+    """
+    if "hotbed.builder" in opened.metadata:
+        return True
+    return None if "attention_mask" in opened.inputs else False
 
 
 def _token_budget(opened: OpenSession) -> int:

@@ -382,3 +382,9 @@ def test_a_damaged_pickle_is_an_error_of_the_file(data: st.DataObject) -> None:
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(ModelError):
         read_tensor_pickle(bytes(raw), PATH)
+
+
+def test_an_escape_that_makes_no_sense_is_an_error_of_the_file() -> None:
+    """Python warns of it, and pytest's settings make errors of warnings, as users' may."""
+    with pytest.raises(CorruptFileError, match="its pickle cannot be read"):
+        read_tensor_pickle(b"\x80\x02S'\\q'\n.", PATH)

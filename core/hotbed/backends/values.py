@@ -129,6 +129,9 @@ class Loaded:
         dimension: Width of ``sentence_embedding``, or of ``token_embeddings`` where that is all.
         takes_pooling_mask: Whether ``sentence_embedding`` obeys ``TokenBatch.pooling_mask``.
         batch_dependent: Whether a row's result depends on the other rows of its batch.
+        masks_padding: Whether a row's result is the same however much padding stands beside it.
+            False: batches hold rows of one length, and padding is never made. None: the core runs a
+            text alone and padded when the model is opened, and sees.
         token_budget: Padded tokens in one batch at which this engine works best.
         lanes: Batches that it likes to have in flight at once, when there are many. Above 1, the
             core calls ``hotbed_embed`` from that many threads and says so in ``in_flight``.
@@ -145,6 +148,7 @@ class Loaded:
     dimension: int
     takes_pooling_mask: bool = False
     batch_dependent: bool = False
+    masks_padding: bool | None = None
     token_budget: int = 1024
     lanes: int = 1
     nbytes: int | None = None

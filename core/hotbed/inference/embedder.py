@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -14,8 +14,13 @@ from attrs import evolve
 from numpy.typing import ArrayLike, NDArray
 
 from hotbed.backends.decision import Decision
+from hotbed.backends.devices import device_name, same_device
 from hotbed.backends.values import Loaded
 from hotbed.errors import ClosedError, HotbedWarning, UsageError
+from hotbed.inference.arguments import check_load_arguments
+from hotbed.inference.arrays import whole_number
+from hotbed.inference.finite import check_finite
+from hotbed.inference.inputs import texts_of
 from hotbed.inference.options import EncodeOptions
 from hotbed.inference.outputs import finish, truncate
 from hotbed.inference.progress import Progress
@@ -68,11 +73,10 @@ class Embedder:
         self._reopen = reopen
         self._process = os.getpid()
         self._told_truncation = False
+        self._set: dict[str, Any] = {}
+        self._truncate_dim = _dimensions(truncate_dim, runner)
         self.decision = decision
-        self.truncate_dim = truncate_dim
         self.last_truncated = 0
-        if truncate_dim is not None:
-            truncate(np.empty((0, runner.dimension), np.float32), truncate_dim)
 
     # --- what the model is -------------------------------------------------------------------
 
@@ -112,12 +116,22 @@ class Embedder:
         return self._open().tokenizer.max_seq_length
 
     @max_seq_length.setter
-    def max_seq_length(self, value: int) -> None:
+    def max_seq_length(self, value: int | None) -> None:
+        check_load_arguments({"max_seq_length": value})
         runner = self._open()
-        tokenizer = Tokenizer.open(runner.folder, value)
-        self._runner = Runner(
-            engine=runner.engine, loaded=runner.loaded, folder=runner.folder, tokenizer=tokenizer
-        )
+        limit = whole_number(value, "max_seq_length")
+        self._runner = evolve(runner, tokenizer=Tokenizer.open(runner.folder, limit))
+        self._set["max_seq_length"] = limit
+
+    @property
+    def truncate_dim(self) -> int | None:
+        """Dimensions kept unless a call says otherwise; None keeps all. Can be set."""
+        return self._truncate_dim
+
+    @truncate_dim.setter
+    def truncate_dim(self, value: int | None) -> None:
+        self._truncate_dim = _dimensions(value, self._open())
+        self._set["truncate_dim"] = self._truncate_dim
 
     def get_embedding_dimension(self) -> int:
         """Dimensions of what ``encode`` gives."""
@@ -127,11 +141,17 @@ class Embedder:
 
     def why(self) -> str:
         """The decision as a table: the backend chosen, and why the others were not."""
-        return self.decision.explain()
+        told = self.decision.explain()
+        if not self._open().never_pads:
+            return told
+        return (
+            f"{told}\nbatches: texts of one length, without padding, because this graph's vectors "
+            f"change with padding"
+        )
 
     def count_tokens(self, texts: str | Sequence[str]) -> NDArray[np.int64]:
         """Tokens of each text before any cutting, special ones included: (n,) int64."""
-        rows = _texts([texts] if isinstance(texts, str) else texts)
+        rows = texts_of([texts] if isinstance(texts, str) else texts, name="texts")
         return self._open().tokenizer.unlimited().encode(rows).counts
 
     # --- encode ------------------------------------------------------------------------------
@@ -147,13 +167,14 @@ class Embedder:
         precision: str = "float32",
         convert_to_numpy: bool = True,
         convert_to_tensor: bool = False,
-        device: str | None = None,
+        device: Any = None,
         normalize_embeddings: bool = False,
         truncate_dim: int | None = None,
         *,
         ranges: ArrayLike | None = None,
         calibration_embeddings: ArrayLike | None = None,
         outputs: Sequence[str] | None = None,
+        on_invalid_text: str = "error",
     ) -> Any:
         """Embed texts.
 
@@ -164,7 +185,8 @@ class Embedder:
             inputs: A text; a list of texts; or an iterator of texts, for which rows come out as
                 they are made, in bounded memory.
             prompt_name: A name in ``prompts`` whose text is put in front.
-            prompt: A text put in front; wins over ``prompt_name``.
+            prompt: A text put in front; wins over ``prompt_name``, which has to be a name in
+                ``prompts`` all the same.
             batch_size: Rows in one batch at most. None: batches are bounded by padded tokens.
             show_progress_bar: None shows one for long lists at a terminal.
             output_value: ``sentence_embedding``; ``token_embeddings`` for one (tokens, hidden)
@@ -172,7 +194,7 @@ class Embedder:
             precision: ``float32``, ``int8``, ``uint8``, ``binary`` or ``ubinary``.
             convert_to_numpy: False gives a list of rows.
             convert_to_tensor: Refused: hotbed hands out numpy.
-            device: Refused unless it is the device the model is on.
+            device: Refused unless it is the device the model is on; a name or a ``torch.device``.
             normalize_embeddings: Scale to length 1, after cutting.
             truncate_dim: Keep so many dimensions.
             ranges: (2, d), for ``int8`` and ``uint8``.
@@ -182,13 +204,19 @@ class Embedder:
                 what a call without ``outputs`` gives; ``sparse`` is a list of SparseVector, with
                 ``indices`` and ``values``; ``colbert`` a list of (tokens, d) float32. One text
                 gives one of each, and an iterator a dict a text.
+            on_invalid_text: What to do with a text that is not Unicode (a lone surrogate, as JSON
+                escapes and names that are not UTF-8 give): ``error``, or ``replace``, which puts
+                U+FFFD there.
 
         Returns:
             (d,) for a text, (n, d) for a list, (0, d) for an empty list, an iterator of (d,) rows
             for an iterator; float32 unless ``precision`` says otherwise.
 
         Raises:
-            UsageError: An argument cannot be used; a text is not a string (its index is named).
+            UsageError: An argument cannot be used; a text is not a string, or not Unicode (its
+                index is named).
+            NonFiniteError: A vector holds NaN or infinity (its text's index is named), and the
+                model was not loaded with another ``on_nonfinite``.
         """
         options = EncodeOptions(
             prompt=self._prompts.resolve(prompt, prompt_name),
@@ -201,6 +229,7 @@ class Embedder:
             ranges=ranges,
             calibration=calibration_embeddings,
             outputs=outputs,
+            on_invalid_text=on_invalid_text,
         )
         self._refuse_torch_habits(convert_to_tensor, device)
         if isinstance(inputs, str):
@@ -210,7 +239,7 @@ class Embedder:
         if isinstance(inputs, Iterator):
             options.refuse_ranges_from_few("a stream")
             return self._stream(inputs, options)
-        rows = self._list(_texts(inputs), options)
+        rows = self._list(texts_of(inputs), options)
         if outputs is not None:
             return rows if convert_to_numpy else {name: list(rows[name]) for name in rows}
         return rows if convert_to_numpy else list(rows)
@@ -225,7 +254,7 @@ class Embedder:
 
     def embed_documents(self, texts: Sequence[str]) -> list[list[float]]:
         """Documents as plain lists: LangChain's ``Embeddings`` interface."""
-        rows: list[list[float]] = self.encode_document(list(texts)).tolist()
+        rows: list[list[float]] = self.encode_document(texts_of(texts, name="texts")).tolist()
         return rows
 
     def embed_query(self, text: str) -> list[float]:
@@ -273,8 +302,8 @@ class Embedder:
         self.close()
 
     def __reduce__(self) -> tuple[Callable[..., Embedder], tuple[Any, ...]]:
-        limit = self._open().tokenizer.max_seq_length
-        return _opened_again, (self._reopen, limit, self.truncate_dim)
+        self._open()
+        return _opened_again, (self._reopen, dict(self._set))
 
     def __repr__(self) -> str:
         if self._runner is None:
@@ -290,12 +319,9 @@ class Embedder:
             raise ClosedError(f"this embedder of {self.decision.model} was closed; load it again")
         if self._process != os.getpid():
             # Threads do not survive a fork: the child opens a session of its own.
-            limit = self._runner.tokenizer.max_seq_length
-            self._runner = self._reopen()._runner
+            self._runner = _opened_again(self._reopen, self._set)._runner
             self._process = os.getpid()
             assert self._runner is not None
-            if self._runner.tokenizer.max_seq_length != limit and limit is not None:
-                self.max_seq_length = limit
         return self._runner
 
     def _with_prompt(self, names: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
@@ -303,15 +329,15 @@ class Embedder:
             return {**options, "prompt_name": self._prompts.first_of(names)}
         return options
 
-    def _refuse_torch_habits(self, convert_to_tensor: bool, device: str | None) -> None:
+    def _refuse_torch_habits(self, convert_to_tensor: bool, device: Any) -> None:
         if convert_to_tensor:
             raise UsageError(
                 "convert_to_tensor=True: hotbed hands out numpy arrays; "
                 "torch.from_numpy(model.encode(...)) shares their memory"
             )
-        if device is not None and device != self.device:
+        if device is not None and not same_device(device_name(device), self.device):
             raise UsageError(
-                f"device={device!r}: this model is on {self.device}; "
+                f"device={str(device)!r}: this model is on {self.device}; "
                 f"give device= to hotbed.load instead"
             )
 
@@ -321,9 +347,10 @@ class Embedder:
         parts: list[Any] = []
         with Progress(total=len(texts), show=options.show_progress_bar) as progress:
             for start in range(0, max(1, len(texts)) if options.outputs else len(texts), _WINDOW):
-                tokens = runner.tokenize(texts[start : start + _WINDOW], options.prompt)
+                window = texts[start : start + _WINDOW]
+                tokens = _tokenize(runner, window, options, start)
                 truncated += tokens.truncated
-                parts.append(self._run(runner, tokens, options, progress))
+                parts.append(self._run(runner, tokens, options, progress, start))
         self._note_truncation(truncated, runner)
         if options.outputs is not None:
             found = join(parts)
@@ -343,11 +370,11 @@ class Embedder:
         runner = self._open()
         truncated = position = 0
         with Progress(total=None, show=options.show_progress_bar or False) as progress:
-            while window := _texts(itertools.islice(texts, _STREAM_WINDOW), position):
-                position += len(window)
-                tokens = runner.tokenize(window, options.prompt)
+            while window := texts_of(itertools.islice(texts, _STREAM_WINDOW), position):
+                tokens = _tokenize(runner, window, options, position)
                 truncated += tokens.truncated
-                rows = self._run(runner, tokens, options, progress)
+                rows = self._run(runner, tokens, options, progress, position)
+                position += len(window)
                 self._note_truncation(truncated, runner)
                 if options.outputs is not None:
                     yield from _one_by_one(rows, options)
@@ -357,16 +384,29 @@ class Embedder:
                 yield from rows
 
     def _run(
+        self,
+        runner: Runner,
+        tokens: Tokens,
+        options: EncodeOptions,
+        progress: Progress,
+        start: int,
+    ) -> Any:
+        found = self._results(runner, tokens, options, progress)
+        check_finite(found, runner.on_nonfinite, start, self.decision.model)
+        if options.outputs is None and options.output_value == SENTENCES:
+            return finish(found, options.truncate_dim, options.normalize)
+        if options.outputs is not None and DENSE in found:
+            found[DENSE] = finish(found[DENSE], options.truncate_dim, options.normalize)
+        return found
+
+    def _results(
         self, runner: Runner, tokens: Tokens, options: EncodeOptions, progress: Progress
     ) -> Any:
+        """What the model gives, before it is cut, scaled or rounded."""
         if options.outputs is not None:
-            found = runner.several(tokens, options.outputs, options.batch_size, progress)
-            if DENSE in found:
-                found[DENSE] = finish(found[DENSE], options.truncate_dim, options.normalize)
-            return found
+            return runner.several(tokens, options.outputs, options.batch_size, progress)
         if options.output_value == SENTENCES:
-            vectors = runner.sentences(tokens, options.batch_size, progress)
-            return finish(vectors, options.truncate_dim, options.normalize)
+            return runner.sentences(tokens, options.batch_size, progress)
         rows = runner.token_rows(tokens, options.batch_size, progress)
         if options.output_value == TOKENS:
             return [token_embeddings for token_embeddings, *_ in rows]
@@ -393,6 +433,12 @@ class Embedder:
             )
 
 
+def _tokenize(runner: Runner, texts: list[str], options: EncodeOptions, start: int) -> Tokens:
+    return runner.tokenize(
+        texts, options.prompt, on_invalid_text=options.on_invalid_text, start=start
+    )
+
+
 def _one_by_one(found: dict[str, Any], options: EncodeOptions) -> Iterator[dict[str, Any]]:
     """Several outputs of several texts as one dict a text."""
     columns = {
@@ -402,30 +448,16 @@ def _one_by_one(found: dict[str, Any], options: EncodeOptions) -> Iterator[dict[
         yield dict(zip(columns, values, strict=True))
 
 
-def _opened_again(
-    reopen: Callable[[], Embedder], max_seq_length: int | None, truncate_dim: int | None
-) -> Embedder:
-    """Open a pickled embedder, with what was set on it since."""
+def _opened_again(reopen: Callable[[], Embedder], changed: dict[str, Any]) -> Embedder:
+    """Open an embedder in another process, with what was set on it since it was loaded."""
     embedder = reopen()
-    if max_seq_length is not None and embedder.max_seq_length != max_seq_length:
-        embedder.max_seq_length = max_seq_length
-    embedder.truncate_dim = truncate_dim
+    for name, value in changed.items():
+        setattr(embedder, name, value)
     return embedder
 
 
-def _texts(texts: Iterable[str], start: int = 0) -> list[str]:
-    """Check that all are strings.
-
-    Raises:
-        UsageError: One is not; its index is named.
-    """
-    if not isinstance(texts, Iterable) or isinstance(texts, (Mapping, Set, bytes)):
-        raise UsageError(
-            f"inputs is {type(texts).__name__}; give a string, a list of strings, or an iterator"
-        )
-    rows = texts if isinstance(texts, list) else list(texts)
-    for index, text in enumerate(rows, start):
-        if not isinstance(text, str):
-            shown = f"{text!r:.60}"
-            raise UsageError(f"inputs[{index}] is {type(text).__name__}, not a string: {shown}")
-    return rows
+def _dimensions(value: int | None, runner: Runner) -> int | None:
+    """A number of dimensions that the model can keep; None keeps all."""
+    kept = whole_number(value, "truncate_dim")
+    truncate(np.empty((0, runner.dimension), np.float32), kept)
+    return kept

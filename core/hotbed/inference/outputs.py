@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hotbed.errors import HotbedWarning, UsageError
+from hotbed.inference.arrays import numbers
 from hotbed.models.heads import normalize
 
 __all__ = ["PRECISIONS", "finish", "quantize_embeddings", "truncate"]
@@ -66,11 +67,12 @@ def quantize_embeddings(
         UsageError: The precision is unknown, or ranges would have to come from one vector.
     """
     _check_precision(precision)
-    vectors = np.asarray(embeddings)
+    vectors = numbers(embeddings, "embeddings")
     if vectors.dtype in (np.int8, np.uint8):
         raise UsageError(f"embeddings are {vectors.dtype} already; quantise the float vectors")
     if precision == "float32":
         return vectors.astype(np.float32)
+    _require_finite(vectors, "embeddings", precision)
     if precision == "ubinary":
         return np.packbits(vectors > 0, axis=-1)
     if precision == "binary":
@@ -91,6 +93,16 @@ def _check_precision(precision: str) -> None:
         raise UsageError(f"precision={precision!r} is not one of {', '.join(PRECISIONS)}")
 
 
+def _require_finite(values: NDArray[Any], name: str, precision: str) -> None:
+    """Refuse NaN and infinity, for which whole numbers have no place."""
+    if not np.isfinite(values).all():
+        rows = np.flatnonzero(~np.isfinite(np.atleast_2d(values)).all(axis=1))
+        raise UsageError(
+            f"{name}[{rows[0]}] holds NaN or infinity, which precision={precision!r} has no number "
+            f"for; leave such rows out"
+        )
+
+
 def _ranges(
     vectors: NDArray[Any],
     precision: str,
@@ -98,7 +110,8 @@ def _ranges(
     calibration: ArrayLike | None,
 ) -> Floats:
     if ranges is not None:
-        bounds = np.asarray(ranges, dtype=np.float32)
+        bounds: Floats = numbers(ranges, "ranges", axes=(2,), dtype=np.float32)
+        _require_finite(bounds, "ranges", precision)
         if bounds.shape != (2, vectors.shape[-1]):
             raise UsageError(
                 f"ranges has the shape {bounds.shape}; (2, {vectors.shape[-1]}) is expected: the "
@@ -118,5 +131,13 @@ def _ranges(
                 HotbedWarning,
                 stacklevel=4,
             )
-    sample = vectors if calibration is None else np.asarray(calibration)
+    sample = vectors
+    if calibration is not None:
+        sample = numbers(calibration, "calibration_embeddings", axes=(2,))
+        if not len(sample) or sample.shape[1] != vectors.shape[-1]:
+            raise UsageError(
+                f"calibration_embeddings has the shape {sample.shape}; rows of "
+                f"{vectors.shape[-1]} dimensions are expected"
+            )
+        _require_finite(sample, "calibration_embeddings", precision)
     return np.vstack((sample.min(axis=0), sample.max(axis=0))).astype(np.float32)

@@ -14,6 +14,7 @@ from hotbed.backends.values import Loaded, TokenBatch
 from hotbed.errors import UnsupportedModelError, UsageError
 from hotbed.inference.batching import pack
 from hotbed.inference.lanes import LEAST_BATCHES, side_by_side
+from hotbed.inference.padding import unpadded
 from hotbed.inference.progress import Progress
 from hotbed.inference.token_outputs import COLBERT, DENSE, SPARSE, left_out, sparse_of
 from hotbed.inference.tokenisation import Tokenizer, Tokens
@@ -40,6 +41,8 @@ class Runner:
         tokenizer: Its tokenizer.
         batch_invariant: Whether a text's vector may not depend on what is beside it: batches hold
             texts of one length, and one text where the engine takes ranges from whole batches.
+        on_nonfinite: What happens where a result holds NaN or infinity: ``error``, ``warn``,
+            ``allow``.
         dimension: Width of a sentence embedding after every module.
     """
 
@@ -48,6 +51,7 @@ class Runner:
     folder: ModelFolder
     tokenizer: Tokenizer
     batch_invariant: bool = False
+    on_nonfinite: str = "error"
     dimension: int = field(init=False)
     _heads: tuple[Callable[[Floats], Floats], ...] | None = None
 
@@ -56,10 +60,22 @@ class Runner:
         hidden = self.loaded.dimension
         self.dimension = hidden if pools_itself else self.folder.pipeline.dimension(hidden)
 
-    def tokenize(self, texts: Sequence[str], prompt: str) -> Tokens:
+    def tokenize(
+        self,
+        texts: Sequence[str],
+        prompt: str,
+        *,
+        on_invalid_text: str = "error",
+        start: int = 0,
+    ) -> Tokens:
         """Tokenise, and note how much of the prompt pooling leaves out."""
-        drop = not self.folder.pipeline.pooling.include_prompt
-        return self.tokenizer.encode(texts, prompt, drop_prompt=drop)
+        return self.tokenizer.encode(
+            texts,
+            prompt,
+            drop_prompt=not self.folder.pipeline.pooling.include_prompt,
+            on_invalid_text=on_invalid_text,
+            start=start,
+        )
 
     def sentences(self, tokens: Tokens, max_rows: int | None, progress: Progress) -> Floats:
         """Sentence embeddings, (n, d) float32."""
@@ -94,6 +110,11 @@ class Runner:
 
         self._each(work, tokens, max_rows, progress)
         return [results[row] for row in range(len(tokens.ids))]
+
+    @property
+    def never_pads(self) -> bool:
+        """Whether padding would change vectors, so that batches hold texts of one length."""
+        return self.loaded.masks_padding is False
 
     @property
     def offered(self) -> tuple[str, ...]:
@@ -170,7 +191,7 @@ class Runner:
         """Do every batch: one after the other, or on the engine's lanes where there are enough."""
         if self.batch_invariant and self.loaded.batch_dependent:
             max_rows = 1
-        budget, alike = self.loaded.token_budget, self.batch_invariant
+        budget, alike = self.loaded.token_budget, self.batch_invariant or self.never_pads
         batches = list(pack(tokens.counts, budget, max_rows, one_length=alike))
         lanes = self.loaded.lanes
         if lanes < 2 or len(batches) < LEAST_BATCHES * lanes:
@@ -184,7 +205,12 @@ class Runner:
 
     def batch_vectors(self, batch: TokenBatch) -> Floats:
         """Sentence embeddings of one batch that is already padded, (rows, d) float32."""
-        return self._sentence_batch(batch, 1)
+        if not self.never_pads:
+            return self._sentence_batch(batch, 1)
+        vectors = np.empty((len(batch.input_ids), self.dimension), dtype=np.float32)
+        for rows, part in unpadded(batch):
+            vectors[rows] = self._sentence_batch(part, 1)
+        return vectors
 
     def _sentence_batch(self, batch: TokenBatch, in_flight: int) -> Floats:
         source = self._dense_source(batch)

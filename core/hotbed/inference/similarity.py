@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hotbed.errors import UsageError
+from hotbed.inference.arrays import numbers
 from hotbed.models.heads import normalize
 
 __all__ = ["SIMILARITIES", "pairwise", "similarity"]
@@ -20,20 +21,28 @@ def similarity(a: ArrayLike, b: ArrayLike, name: str = "cosine") -> Floats:
 
     >>> similarity([[1.0, 0.0]], [[1.0, 0.0], [0.0, 2.0]]).tolist()
     [[1.0, 0.0]]
+
+    A row that holds NaN has NaN for every score; ``encode`` hands none out unless the model was
+    loaded with another ``on_nonfinite`` than ``error``.
     """
-    return _pick(name)[0](_matrix(a), _matrix(b))
+    left, right = _matrix(a, "a"), _matrix(b, "b")
+    if left.shape[1] != right.shape[1]:
+        raise UsageError(
+            f"vectors of {left.shape[1]} and of {right.shape[1]} dimensions have no similarity"
+        )
+    return _pick(name)[0](left, right)
 
 
 def pairwise(a: ArrayLike, b: ArrayLike, name: str = "cosine") -> Floats:
     """Score row i of ``a`` (n, d) against row i of ``b`` (n, d): (n,) float32."""
-    left, right = _matrix(a), _matrix(b)
+    left, right = _matrix(a, "a"), _matrix(b, "b")
     if left.shape != right.shape:
         raise UsageError(f"pairwise scores need equal shapes, not {left.shape} and {right.shape}")
     return _pick(name)[1](left, right)
 
 
-def _matrix(vectors: ArrayLike) -> Floats:
-    array = np.asarray(vectors, dtype=np.float32)
+def _matrix(vectors: ArrayLike, name: str) -> Floats:
+    array: Floats = numbers(vectors, name, dtype=np.float32)
     return array[None, :] if array.ndim == 1 else array
 
 

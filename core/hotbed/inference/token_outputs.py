@@ -72,10 +72,13 @@ def sparse_of(ids: NDArray[np.int64], weights: Floats, unused: NDArray[np.int64]
         weights: Their weights, (tokens,).
         unused: Tokens to leave out.
     """
-    kept = (weights > 0) & ~np.isin(ids, unused)
+    if not np.isfinite(weights).all():  # kept, so that whoever looks for such numbers finds them
+        weights = np.where(np.isfinite(weights), weights, np.float32(np.nan))
+    kept = ~(weights <= 0) & ~np.isin(ids, unused)
     indices, places = np.unique(ids[kept], return_inverse=True)
     values = np.zeros(len(indices), np.float32)
-    np.maximum.at(values, places, weights[kept])
+    with np.errstate(invalid="ignore"):
+        np.maximum.at(values, places, weights[kept])
     return SparseVector(indices=indices, values=values)
 
 

@@ -77,7 +77,8 @@ def read_tensor_pickle(data: bytes, path: Path) -> dict[str, TensorRef]:
         for opcode, argument, _ in pickletools.genops(data):
             machine.step(opcode.name, argument)
         value = machine.pop()
-    except (ValueError, IndexError, KeyError) as error:
+    # An escape that makes no sense is a warning of Python's, and an error where warnings are.
+    except (ValueError, IndexError, KeyError, DeprecationWarning) as error:
         raise CorruptFileError(
             f"{path}: its pickle cannot be read ({type(error).__name__}: {error!s:.120}); download "
             f"or save it again"

@@ -9,9 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from hotbed import reference
+from hotbed.backends.engine import Engine
 from hotbed.fidelity import compare_vectors, threshold
 from hotbed.inference.embedder import Embedder
 from hotbed.inference.runner import Runner
+from hotbed.loading import House
 from hotbed.testing.cases import Case
 from hotbed.testing.opening import OpeningSuite
 from hotbed.testing.supply import KINDS, model_for
@@ -79,8 +81,18 @@ class VectorTests(OpeningSuite):
         alone = np.stack([model.encode(text) for text in TEXTS])
         _assert_same(model, together, alone)
 
-    def test_padding_does_not_matter(self, model: Embedder) -> None:
-        """Beside a long text, padding changes nothing. Else: attention_mask is not obeyed."""
+    def test_padding_does_not_matter(
+        self, model: Embedder, engine: Engine, house: House, runnable: Case
+    ) -> None:
+        """Beside a long text, padding changes nothing. Else: attention_mask is not obeyed.
+
+        Where that is meant, say ``Loaded.masks_padding=False``: batches then hold one length.
+        """
+        said = engine.load(self.artifact(house, model), self.load_options(runnable))
+        engine.close(said)
+        assert said.masks_padding is False or model.loaded.masks_padding, (
+            "attention_mask is not obeyed: a text alone and padded has two vectors"
+        )
         long = " ".join(["stone"] * 12)
         beside = model.encode(["bread", long], batch_size=2)
         _assert_same(model, beside[:1], model.encode(["bread"]))

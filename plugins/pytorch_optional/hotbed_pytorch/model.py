@@ -84,6 +84,7 @@ def open_model(artifact: Artifact, options: LoadOptions) -> Loaded:
             ("attention", str(config._attn_implementation)),
             ("class", type(network.transformer).__name__),
         ),
+        masks_padding=True,
     )
 
 
