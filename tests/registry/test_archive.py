@@ -88,6 +88,19 @@ def test_the_same_versions_make_the_same_bytes(
     assert len(blobs) == len(set(blobs)) == 9
 
 
+def test_a_child_that_comes_before_its_parent(
+    archive: Path, registry: Registry, other: Registry, tmp_path: Path
+) -> None:
+    """They are linked all the same, and the parent is held."""
+    registry.export(["support@0.0.2"], tmp_path / "child.tar")
+    registry.export(["support@0.0.1"], tmp_path / "parent.tar")
+    for name in ("child.tar", "parent.tar"):
+        other.import_archive(tmp_path / name)
+    with pytest.raises(RegistryError, match="0.0.2 was made from it"):
+        other.delete("support@0.0.1")
+    other.audit()
+
+
 def test_another_version_of_that_name(archive: Path, other: Registry, model: Path) -> None:
     """Nothing of the archive is taken then."""
     other.register("support", model, version="0.0.2")

@@ -82,6 +82,13 @@ def test_all_paths_that_are_wrong_are_named_together() -> None:
     assert str(caught.value).count(";") == 2
 
 
+@pytest.mark.parametrize("path", ["config.json/x", "Config.JSON/deep/x"])
+def test_a_file_and_a_folder_of_one_name(path: str) -> None:
+    """No folder could hold both."""
+    with pytest.raises(UsageError, match="'config.json' is a file, and .* lies in a folder of"):
+        require_files(["config.json", path])
+
+
 @pytest.mark.skipif(os.name == "nt", reason="symbolic links need a privilege on Windows")
 def test_a_symbolic_link_is_refused(registry: Registry, model: Path, tmp_path: Path) -> None:
     """Inside a version everything is a file of its own."""

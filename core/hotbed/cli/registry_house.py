@@ -9,6 +9,7 @@ import attrs
 import typer
 
 from hotbed.cli.console import megabytes, out, print_json
+from hotbed.cli.durations import seconds
 from hotbed.cli.parameters import JsonOption, is_number
 from hotbed.cli.registry_parameters import ReferenceArgument, RegistryOption, WhyOption, opened
 from hotbed.errors import UsageError
@@ -49,8 +50,8 @@ def delete(
 def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
     older_than: Annotated[
-        float, typer.Option(min=0, help="Hours since a writer wanted the file.")
-    ] = 1.0,
+        str, typer.Option(help="Time since a writer wanted the file: 30m, 12h, 7d.")
+    ] = "1h",
     abandon: Annotated[
         list[str] | None,
         typer.Option(
@@ -63,8 +64,9 @@ def gc(
     as_json: JsonOption = False,
 ) -> None:
     """Remove the files that no version reaches."""
+    age = seconds("--older-than", older_than)
     with opened(registry) as found:
-        done = found.gc(dry=dry_run, older_than=older_than * 3600, abandon=abandon or ())
+        done = found.gc(dry=dry_run, older_than=age, abandon=abandon or ())
     if as_json:
         print_json(attrs.asdict(done))
     else:

@@ -15,11 +15,12 @@ from sqlalchemy import Connection, bindparam, select
 
 from hotbed.errors import CorruptFileError, RegistryError
 from hotbed.registry.blobs import Blob
-from hotbed.registry.events import Event, read_events, verify_chain
+from hotbed.registry.events import Event, read_events
 from hotbed.registry.manifest import Manifest, sha256
 from hotbed.registry.ownership import Head, Ownership
 from hotbed.registry.store import Store
 from hotbed.registry.tables import manifests, models, versions
+from hotbed.registry.trail import read_trail
 
 __all__ = ["GRACE", "Collected", "collect"]
 
@@ -105,9 +106,11 @@ def collect(
     own, blobs = store.ownership, list(store.blobs)
     kept, marked = own.heads(), own.require_own()
     with store.database.reading() as connection:
-        verify_chain(connection)
+        trail = read_trail(connection)
+        if trail.problems:
+            raise RegistryError(f"{trail.problems[0]}; no file is removed")
         reached = _Reached()
-        reached.follow(connection, read_events(connection))
+        reached.follow(connection, trail.events)
         _require_same_versions(connection, reached)
     if blobs and not marked:
         _require_known(own, dry)

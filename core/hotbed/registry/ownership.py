@@ -26,7 +26,9 @@ from hotbed.registry.tables import manifests, registry, versions
 __all__ = ["HEADS", "MARKER", "Head", "Ownership", "head_of", "read_marker"]
 
 MARKER, HEADS = "hotbed-store.json", "heads"
-_COUNT = select(func.count()).select_from(versions)
+_COUNT = select(func.max(versions.c.id))
+"""Versions are numbered as they come, and no row is removed: this is their count, at once."""
+
 _MARKER_FORMAT, _HEAD_FORMAT, _VERSION = "hotbed.blob-store", "hotbed.store-head", 1
 
 
