@@ -14,6 +14,7 @@ from hotbed.backends.values import Recipe
 from hotbed.conversion import Converted, quantize_into
 from hotbed.errors import FidelityError, NoBackendError, UsageError
 from hotbed.fidelity import Threshold, threshold
+from hotbed.inference.inputs import texts_of
 from hotbed.loading import House
 from hotbed.models.folder import ModelFolder
 from hotbed.quantisation.asked import Asked, Watch
@@ -82,6 +83,7 @@ def quantize_plainly(
     chosen = decision.chosen
     assert chosen is not None
     assert chosen.route is not None
+    texts = None if texts is None else texts_of(texts, name="texts")
     many = texts is not None and len(set(texts)) >= LEAST
     parts = divide(texts if many else None)
     checks = (*parts.search, *parts.held_out) if many else texts
