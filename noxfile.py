@@ -105,6 +105,13 @@ def faults(session: nox.Session) -> None:
     pytest(session, "tests/kit", *PARALLEL)
 
 
+@nox.session(python=OLDEST)
+def fuzz(session: nox.Session) -> None:
+    """Files as strangers make them, a few hundred cases; ``-- --fuzz-cases 5000`` runs more."""
+    session.install("-e", ".[cpu]", "pip", *group("test"))  # pip fetches wheels
+    pytest(session, "tests/fuzz", *PARALLEL)
+
+
 @nox.session(python=OLDEST, requires=["model"])
 @nox.parametrize("plugin", [nox.param(name, id=name) for name in OUTSIDE])
 def outside(session: nox.Session, plugin: str) -> None:

@@ -25,7 +25,7 @@ from hotbed.backends.engine import Engine
 from hotbed.backends.selection import select
 from hotbed.backends.values import Artifact, ConvertTarget, LoadOptions, Probe, ProbeRequest
 from hotbed.conversion import GraphCache, converted_artifact
-from hotbed.errors import BackendError, MissingFileError, NoBackendError, UsageError
+from hotbed.errors import BackendError, MissingFileError, NoBackendError, SettingsError, UsageError
 from hotbed.fidelity import Gate, Threshold
 from hotbed.inference.arrays import whole_number
 from hotbed.inference.defaults import CoreDefaults
@@ -83,6 +83,24 @@ class House:
         self._records = None
         self._measured.clear()
 
+    @functools.cached_property
+    def priority(self) -> tuple[str, ...]:
+        """The settings' priority.
+
+        Raises:
+            SettingsError: A project file that was not trusted prefers somebody else's backend.
+        """
+        wanted, file = self.settings.priority, self.settings.untrusted
+        if file is not None:
+            others = {found.name for found in self.backends.listed() if not found.first_party}
+            if refused := [name for name in wanted if name in others]:
+                raise SettingsError(
+                    f"{file} sets priority to {', '.join(refused)}, which is not hotbed's own, and "
+                    f"you have not trusted it as it is now. Read it; if it is right, "
+                    f"`hotbed trust {file}`"
+                )
+        return wanted
+
     def engine(self, name: str) -> Engine:
         """The engine of the usable backend of that name."""
         return self._engine(self.backends.get(name))
@@ -133,8 +151,7 @@ class House:
     def _select(
         self, request: Request, model: Model, measured: tuple[Measurement, ...]
     ) -> Decision:
-        settings = self.settings
-        rules = Rules(priority=settings.priority, devices=settings.devices, measured=measured)
+        rules = Rules(priority=self.priority, devices=self.settings.devices, measured=measured)
         return select(request, model, self.backends.found(), self.probe, rules)
 
     def measured(self, threads: int | None = None) -> tuple[Measurement, ...]:
@@ -259,7 +276,7 @@ class House:
         say in what passes the gate.
         """
         request = Request(device="cpu", dtype="float32", features=("reference",), direct=True)
-        priority = self.settings.priority
+        priority = self.priority
         trusted = (f for f in self.backends.found() if f.first_party or f.name in priority)
         others = [found for found in trusted if found.name != without]
         rules = Rules(priority=priority)

@@ -9,6 +9,8 @@ from attrs import frozen
 
 from hotbed.errors import CorruptFileError, DeviceError, MissingFileError, ModelError
 from hotbed_onnx.forks import keep_in_children
+from hotbed_onnx.operators import refuse_loops
+from hotbed_onnx.runtime import import_onnxruntime
 
 __all__ = ["OpenSession", "open_session"]
 
@@ -45,16 +47,18 @@ def open_session(path: Path, *, provider: str, threads: int) -> OpenSession:
 
     Raises:
         MissingFileError, CorruptFileError: The file, or its external data, is not there or broken.
+        UnsupportedModelError: The graph decides itself how long it runs.
         DeviceError: The session would run elsewhere.
     """
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     if not path.is_file():
         raise MissingFileError(f"{path} is missing")
     if path.stat().st_size == 0:
         raise CorruptFileError(f"{path} is empty; convert or download it again")
+    refuse_loops(path)
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors; warnings about folded initialisers help nobody
+    # Errors come as exceptions too; the log would write names out of the file to the terminal.
+    options.log_severity_level = 4
     options.intra_op_num_threads = threads
     # Threads that wait for the next call in a loop take the CPUs from whatever else runs here: two
     # models called in turn took 1.0 to 1.4 times as long with it (2 CPUs), and one no less.

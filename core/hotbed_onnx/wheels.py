@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from hotbed.backends import Manifest, Probe
 from hotbed.backends.probing import probe_needs
+from hotbed_onnx.runtime import import_onnxruntime
 
 __all__ = ["WHEELS", "installed_wheels", "probe_runtime"]
 
@@ -36,8 +37,7 @@ def probe_runtime(manifest: Manifest, provider: str) -> Probe:
     fix = f'pip uninstall -y {" ".join(WHEELS)} && pip install "hotbed[{manifest.extra}]"'
     named = ", ".join(f"{name} {number}" for name, number in wheels.items())
     try:
-        import onnxruntime
-
+        onnxruntime = import_onnxruntime()
         offered = onnxruntime.get_available_providers()
     except Exception as error:
         # Two wheels unpacked over one another fail in many ways; the reason is shown.

@@ -105,7 +105,7 @@ def test_a_users_mistake_is_a_message_and_no_traceback(
 def test_a_settings_mistake_is_told_from_every_command(hotbed: Run) -> None:
     """An unknown HOTBED_ variable is named, with the keys that exist."""
     done = hotbed("backends", HOTBED_PRIORTY="onnx_cpu")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "priorty" in done.stderr
     assert "priority" in done.stderr
 

@@ -15,6 +15,7 @@ from hotbed.backends.values import Variant
 from hotbed.errors import SettingsError
 from hotbed.loading import House, default_house
 from hotbed.settings import Settings
+from hotbed.testing import build_tiny
 from tests.distributions import install
 
 MISSPELT = """
@@ -57,10 +58,10 @@ def test_refresh_reads_the_settings_again(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def test_a_mistake_in_the_settings_is_told_at_load(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loading with a misspelt variable names the variable."""
-    monkeypatch.setenv("HOTBED_BACKEND", "onnx_cpu")
+    """Loading with a variable that cannot be used names the variable."""
+    monkeypatch.setenv("HOTBED_MEMORY", "much")
     hotbed.refresh()
-    with pytest.raises(SettingsError, match="'backend' in the environment"):
+    with pytest.raises(SettingsError, match="'memory' in the environment"):
         hotbed.load("anything")
 
 
@@ -71,3 +72,20 @@ def test_two_houses_stand_beside_one_another(tmp_path: Path) -> None:
     assert not any(found.usable for found in one.backends.found() if found.name == "onnx_cpu")
     assert two.backends.get("onnx_cpu").usable
     assert one.cache.root != two.cache.root
+
+
+def test_an_untrusted_project_file_prefers_hotbeds_own_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose backend a stranger's file names is known once backends are found; then it is said."""
+    names = {"hotbed.backends": {"acme_odd": "acme_odd"}}
+    install(tmp_path / "site", "acme-odd", names, {"acme_odd": "raise SystemExit('imported')"})
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    model = build_tiny(tmp_path / "tiny")
+    Path("hotbed.toml").write_text('priority = ["acme_odd", "onnx_cpu"]')
+    hotbed.refresh()
+    with pytest.raises(SettingsError, match=r"priority to acme_odd, which is not hotbed's own"):
+        hotbed.load(model)
+    Path("hotbed.toml").write_text('priority = ["onnx_cpu"]')
+    hotbed.refresh()
+    assert default_house().priority == ("onnx_cpu",)

@@ -127,7 +127,7 @@ REFUSED: list[tuple[str, dict[str, Any], type[ModelError], str]] = [
     ),
     ("modernbert", {"norm_bias": True}, CorruptFileError, "no tensor 'embeddings.norm.bias'"),
     ("modernbert", {"num_hidden_layers": 3}, CorruptFileError, r"no place for, layers\.3"),
-    ("modernbert", {"rope_scaling": 3}, CorruptFileError, "rope_scaling is 3, which is no object"),
+    ("modernbert", {"rope_scaling": 3}, CorruptFileError, "rope_scaling is 3; an object"),
     ("nomic_bert", {"prenorm": True}, UnsupportedModelError, "prenorm is set; the Nomic builder"),
     ("nomic_bert", {"moe_every_n_layers": 2}, UnsupportedModelError, "moe_every_n_layers is 2"),
     (

@@ -217,7 +217,7 @@ def test_another_head_is_another_graph(folder: Path) -> None:
 
 def test_a_converted_folder_needs_no_pickle(folder: Path, tmp_path: Path) -> None:
     """The portable file holds the heads; the pickles are not carried along."""
-    commands = importlib.import_module("hotbed.cli.main")
+    commands = importlib.import_module("hotbed.cli.app")
     runner = importlib.import_module("typer.testing").CliRunner()
     out = tmp_path / "out"
     result = runner.invoke(commands.app, ["convert", str(folder), "--out", str(out)])

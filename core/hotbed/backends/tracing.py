@@ -10,6 +10,8 @@ from typing import Any
 
 import pluggy
 
+from hotbed.escaping import escape_line, shorten
+
 __all__ = ["trace_calls"]
 
 
@@ -36,7 +38,8 @@ def trace_calls(manager: pluggy.PluginManager, backend: str) -> None:
         error = outcome.exception
         failed = f"  {type(error).__name__}: {error}" if error is not None else ""
         about = _about(arguments)
-        sys.stderr.write(f"hotbed: {backend}  {name}{about}  {spent:.3f} ms{failed}\n")
+        line = f"hotbed: {backend}  {name}{about}  {spent:.3f} ms{failed}"
+        sys.stderr.write(f"{escape_line(shorten(line))}\n")
 
     manager.add_hookcall_monitoring(before, after)
 

@@ -63,7 +63,7 @@ def list_(as_json: JsonOption = False) -> None:
         table.add_row(path.name[:12], "(version)", megabytes(_size(path)), used, str(path))
     out.print(table)
     total = sum(entry.nbytes for entry in entries) + sum(map(_size, [*sources, *versions]))
-    out.print(f"\n{megabytes(total)} in {house.settings.home}", markup=False)
+    out.print(f"\n{megabytes(total)} in {house.settings.home}")
 
 
 @app.command("prune")

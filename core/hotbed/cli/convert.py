@@ -87,7 +87,6 @@ def convert(
     out.print(
         f"{work} by {done.backend}{named} in {seconds:.1f} s; load it with "
         f"hotbed.load({str(output)!r})",
-        markup=False,
     )
 
 
@@ -117,12 +116,11 @@ def _as_dict(done: Written, profile: str) -> dict[str, object]:
 
 def _show(done: Written) -> None:
     for name, size in _sizes(done.converted.path).items():
-        out.print(f"{done.converted.path / name}  {megabytes(size)}", markup=False)
+        out.print(f"{done.converted.path / name}  {megabytes(size)}")
     for report in done.converted.reports:
-        out.print(in_words(report), markup=False)
+        out.print(in_words(report))
     if done.found is not None and done.found.chosen is not None:
         out.print(
             f"the plain recipe was refused, so layers were searched for that stay float32: "
             f"{done.found.chosen.mix}, {len(done.found.trials)} tried",
-            markup=False,
         )

@@ -23,10 +23,13 @@ from hotbed.cli.parameters import (
     ThreadsOption,
 )
 from hotbed.cli.registry_parameters import RegistryOption
-from hotbed.cli.texts import Record, read_records
+from hotbed.cli.texts import Record, count_lines, read_records
 from hotbed.cli.vectors import open_writer
 from hotbed.errors import UsageError
+from hotbed.escaping import shorten
 from hotbed.inference.embedder import Embedder
+from hotbed.inference.invalid_text import ON_INVALID_TEXT
+from hotbed.inference.progress import Progress
 from hotbed.loading import load
 
 __all__ = ["embed"]
@@ -46,6 +49,13 @@ def embed(
         typer.Option("--output", "-o", help="A .npy or .jsonl file; else JSON lines are printed."),
     ] = None,
     field: Annotated[str, typer.Option(help="The field of a .jsonl file with the text.")] = "text",
+    output_field: Annotated[
+        str, typer.Option(help="The field of the JSON that is written with the vector.")
+    ] = "embedding",
+    on_invalid_text: Annotated[
+        str,
+        typer.Option(help="A text that is not Unicode: error, or replace what is not by U+FFFD."),
+    ] = "error",
     force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
     query: Annotated[bool, typer.Option("--query", help="Use the prompt for queries.")] = False,
     document: Annotated[
@@ -85,11 +95,23 @@ def embed(
     """Embed texts from the command line, a file, or standard input."""
     if query and document:
         raise UsageError("--query and --document: choose one")
-    if source is None and not texts and not sys.stdin.isatty():
+    if on_invalid_text not in ON_INVALID_TEXT:
+        raise UsageError(f"--on-invalid-text {on_invalid_text!r}: say error or replace")
+    if source is None and not texts and not (sys.stdin and sys.stdin.isatty()):
         source = Path("-")
     if (source is None) == (not texts):
         raise UsageError("give texts as arguments, or --input FILE (- for standard input)")
-    records = read_records(source, texts or [], field)
+    shown = output is None and sys.stdout.isatty()
+    writes_json = not shown and (output is None or output.suffix == ".jsonl")
+    records = read_records(
+        source,
+        texts or [],
+        field,
+        on_invalid_text=on_invalid_text,
+        reserved=output_field if writes_json else None,
+    )
+    if writes_json and output_field == field:
+        raise UsageError(f"--field and --output-field are both {field!r}; the text would be lost")
     options: dict[str, Any] = {
         "prompt_name": prompt_name,
         "prompt": prompt,
@@ -98,10 +120,11 @@ def embed(
         "precision": precision,
         "batch_size": batch_size,
         "ranges": _read_ranges(ranges),
-        "show_progress_bar": source is not None and sys.stderr.isatty(),
+        "show_progress_bar": False,  # a stream does not know how many it is; the file does
+        "on_invalid_text": on_invalid_text,
     }
     # The output is refused before a model is fetched and a long run begins.
-    with open_writer(output, force=force) as writer:
+    with open_writer(output, force=force, output_field=output_field) as writer:
         embedder = load(
             model,
             backend=backend,
@@ -117,15 +140,16 @@ def embed(
         )
         encode = embedder.encode_query if query else embedder.encode
         encode = embedder.encode_document if document else encode
-        if output is None and sys.stdout.isatty():
+        if shown:
             _show(embedder, records, field, encode, options)
             return
-        count = 0
-        for record, vector in _paired(records, field, encode, options):
-            writer.write(record, vector)
-            count += 1
+        watched = source is not None and sys.stderr.isatty()
+        with Progress(total=count_lines(source) if watched else None, show=watched) as progress:
+            for record, vector in _paired(records, field, encode, options):
+                writer.write(record, vector)
+                progress.advance(1)
     if output is not None:
-        errors.print(f"{count} × {embedder.get_embedding_dimension()} → {output}", markup=False)
+        errors.print(f"{writer.rows} × {embedder.get_embedding_dimension()} → {output}")
 
 
 def _paired(
@@ -151,9 +175,9 @@ def _show(
     for record, vector in _paired(records, field, encode, options):
         numbers = " ".join(f"{value: .4f}" for value in vector[:4].tolist())
         length = f"{np.linalg.norm(vector.astype(np.float32)):.4f}"
-        table.add_row(record[field], f"{numbers} … ({len(vector)})", length)
+        table.add_row(shorten(record[field], 500), f"{numbers} … ({len(vector)})", length)
     out.print(table)
-    out.print(f"\n{embedder!r}", markup=False, style="dim")
+    out.print(f"\n{embedder!r}", style="dim")
 
 
 def _read_ranges(path: Path | None) -> Any:

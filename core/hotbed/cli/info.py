@@ -37,9 +37,9 @@ def info(
         return
     _show(facts)
     for made in read_records(folder.path):
-        out.print(f"\n{made.date}: {made.action} from {made.model} by {made.by}", markup=False)
+        out.print(f"\n{made.date}: {made.action} from {made.model} by {made.by}")
         for variant, report in zip(made.variants, made.reports, strict=True):
-            out.print(f"{variant.file}: {in_words(report)}", markup=False)
+            out.print(f"{variant.file}: {in_words(report)}")
 
 
 def _facts(folder: ModelFolder, origin: str, digests: dict[str, str]) -> dict[str, Any]:

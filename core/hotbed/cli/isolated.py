@@ -11,21 +11,24 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hotbed.backends.catalog import Catalog, Found, installed, update_or_block
 from hotbed.backends.cpu import cpu_quota
 from hotbed.backends.engine import Engine
 from hotbed.backends.values import Probe, ProbeRequest
+from hotbed.child_processes import TimeoutExpired, start_python
 from hotbed.cli.plugins import Row, describe, outline
 from hotbed.errors import BackendError
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 __all__ = ["PATIENCE", "examine_all"]
 
@@ -69,24 +72,17 @@ def _examine(group: str, found: Found, patience: float) -> Row:
 def _run_child(arguments: list[str], complaints: Path, patience: float) -> int | None:
     """Run the child; its exit status, or None where it had to be killed."""
     watch = time.time() + 0.9 * patience
-    command = [sys.executable, "-P", "-m", __name__, *arguments, str(watch)]
+    command = ["-m", __name__, *arguments, str(watch)]
     with complaints.open("wb") as stderr:
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # plugins print
-            stderr=stderr,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            start_new_session=True,
-        )
+        child = start_python(command, folder=complaints.parent, stderr=stderr, path=sys.path)
         try:
             return child.wait(patience)
-        except subprocess.TimeoutExpired:
+        except TimeoutExpired:
             _end(child)
             return None
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def _end(child: Popen[bytes]) -> None:
     """End the child, and what it started."""
     if os.name == "posix":
         os.killpg(child.pid, signal.SIGKILL)  # it leads a session of its own

@@ -53,12 +53,11 @@ def new_backend(
         print_json({"backend": name, "folder": str(folder), "files": list(texts)})
         return
     for file in texts:
-        out.print(f"{folder / file}", markup=False)
+        out.print(f"{folder / file}")
     out.print(
         f'\nnext:  pip install -e "{folder}" pytest\n'
         f"       pytest --pyargs hotbed.testing.suite --hotbed-backend {name}\n"
         f"then put your own engine at the three marked places of {_module(name)}.py",
-        markup=False,
     )
 
 

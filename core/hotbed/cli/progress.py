@@ -30,7 +30,7 @@ class Steps:
         self._name = name
         self._total = 0
         self._progress: Any = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),

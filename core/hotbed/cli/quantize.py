@@ -123,11 +123,11 @@ def quantize(
         from hotbed.quantisation.page import write_page
 
         for path in write_page(found, report):
-            errors.print(f"wrote {path}", markup=False)
+            errors.print(f"wrote {path}")
     chosen = require(found)
     if not as_json:
         seconds = time.perf_counter() - started
-        out.print(_in_words(chosen, output, seconds), markup=False)
+        out.print(_in_words(chosen, output, seconds))
 
 
 def _bytes(text: str) -> int:
@@ -141,14 +141,13 @@ def _bytes(text: str) -> int:
 def _show(found: Found) -> None:
     out.print(
         f"float32: {megabytes(found.float32_bytes)}; asked for {found.bounds}; {found.texts}",
-        markup=False,
     )
     table = plain_table("", "backend", "recipe", "size", "speed", "lowest", "mean", "verdict")
     for one in found.trials:
         table.add_row(*_row(one, chosen=one == found.chosen))
     out.print(table)
     for refusal in found.refusals:
-        errors.print(f"{refusal.backend}: {refusal.reason}", markup=False, style="dim")
+        errors.print(f"{refusal.backend}: {refusal.reason}", style="dim")
 
 
 def _row(one: Trial, *, chosen: bool) -> list[str]:

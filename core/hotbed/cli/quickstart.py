@@ -66,19 +66,20 @@ def quickstart(
     if as_json:
         print_json(_report(embedder, located.origin, located.tried, scores, seconds))
         return
-    out.print(f"model        {embedder.decision.model} from {located.origin}", markup=False)
+    out.print(f"model        {embedder.decision.model} from {located.origin}")
     out.print(
         f"vectors      {documents.shape[0]} texts × {documents.shape[1]} dimensions, "
         f"{documents.dtype}, length of the first {np.linalg.norm(documents[0]):.4f}\n"
     )
     _show_search(scores)
-    out.print("\n[bold]Why this backend[/bold]")
-    out.print(embedder.why(), markup=False)
+    out.print("\nWhy this backend", style="bold")
+    out.print(embedder.why())
     loaded = embedder.loaded
     facts = ", ".join(f"{name}: {value}" for name, value in loaded.facts)
-    out.print(f"  running on {loaded.provider} ({facts})\n", markup=False)
+    out.print(f"  running on {loaded.provider} ({facts})\n")
     parts = ", ".join(f"{name.replace('_', ' ')} {value:.2f} s" for name, value in seconds.items())
-    out.print(f"[bold]Time[/bold]         {parts}")
+    out.print("Time", style="bold", end="         ")
+    out.print(parts)
 
 
 def _search(embedder: Embedder) -> tuple[Any, Any]:

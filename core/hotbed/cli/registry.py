@@ -46,7 +46,7 @@ def init(registry: RegistryOption = None, as_json: JsonOption = False) -> None:
         if as_json:
             print_json({"registry": found.store.place})
             return
-        out.print(f"the registry is {found.store.place}", markup=False)
+        out.print(f"the registry is {found.store.place}")
 
 
 @app.command("register")
@@ -101,7 +101,6 @@ def register(
     out.print(
         f"{made}  {megabytes(made.size)}, manifest {made.manifest[:12]}, in {place}\n"
         f"load it with hotbed.load('registry:{made}')",
-        markup=False,
     )
 
 
@@ -216,7 +215,7 @@ def compare(
     for path in result.added:
         table.add_row(f"≠ {path}", "", "there")
     out.print(table)
-    out.print(f"{len(result.same)} files are the same", markup=False)
+    out.print(f"{len(result.same)} files are the same")
 
 
 @app.command("annotate")
@@ -267,7 +266,7 @@ def _one(made: Registered, as_json: bool, said: str) -> None:
     if as_json:
         print_json(facts(made))
     else:
-        out.print(f"{made} {said}", markup=False)
+        out.print(f"{made} {said}")
 
 
 def _table(rows: Sequence[Registered], as_json: bool) -> None:

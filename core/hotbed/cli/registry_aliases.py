@@ -50,7 +50,7 @@ def promote(
     if as_json:
         print_json(facts(made))
     else:
-        out.print(f"{made.name}@{alias} → {made.version}", markup=False)
+        out.print(f"{made.name}@{alias} → {made.version}")
 
 
 def rollback(
@@ -66,7 +66,7 @@ def rollback(
     if as_json:
         print_json(facts(made))
     else:
-        out.print(f"{made.name}@{alias} → {made.version}", markup=False)
+        out.print(f"{made.name}@{alias} → {made.version}")
 
 
 def unset(
@@ -75,7 +75,7 @@ def unset(
     """Remove an alias; its history stays."""
     with opened(registry) as found:
         found.unset(name, alias, why=why)
-    out.print(f"{name}@{alias} points nowhere", markup=False)
+    out.print(f"{name}@{alias} points nowhere")
 
 
 def history(
@@ -92,7 +92,7 @@ def history(
             if as_json:
                 print_json({"alias": alias, "at": at, "version": there})
             else:
-                out.print(f"{name}@{alias} → {there or 'nowhere'}", markup=False)
+                out.print(f"{name}@{alias} → {there or 'nowhere'}")
             return
         moves = found.history(name, alias or None)
     if as_json:

@@ -41,9 +41,7 @@ def delete(
     if as_json:
         print_json({"deleted": str(gone), "manifest": gone.manifest})
     else:
-        out.print(
-            f"{gone} is deleted; its number is not used again, and gc takes its files", markup=False
-        )
+        out.print(f"{gone} is deleted; its number is not used again, and gc takes its files")
 
 
 def gc(
@@ -61,7 +59,7 @@ def gc(
         print_json(attrs.asdict(done))
     else:
         verb = "would be removed" if done.dry else "removed"
-        out.print(f"{done.blobs} files, {megabytes(done.nbytes)}, {verb}", markup=False)
+        out.print(f"{done.blobs} files, {megabytes(done.nbytes)}, {verb}")
 
 
 def audit(
@@ -87,7 +85,6 @@ def audit(
     out.print(
         f"{result.events} events, all whole; keep the head elsewhere, for the next audit:\n"
         f"{last}:{digest}",
-        markup=False,
     )
 
 
@@ -119,15 +116,14 @@ def doctor(
         print_json(attrs.asdict(result))
     else:
         for fault in result.repaired:
-            out.print(f"repaired  {fault}", markup=False)
+            out.print(f"repaired  {fault}")
         for fault in result.faults:
-            out.print(f"damaged   {fault}", markup=False)
+            out.print(f"damaged   {fault}")
         out.print(
             f"{result.versions} versions, {result.blobs} files read, {megabytes(result.nbytes)}; "
             f"{len(result.faults)} damaged; {result.orphans} files that no version needs, "
             f"{megabytes(result.orphan_bytes)}, and {result.stages} that writers left unfinished, "
             f"which gc takes",
-            markup=False,
         )
     if result.faults:
         raise typer.Exit(1)
@@ -166,5 +162,4 @@ def check(
     out.print(
         f"{one} is fit to serve with {backend}: {result.texts} texts, {result.dimension} numbers "
         f"each, {1000 * result.seconds:.1f} ms a text; {cosine}",
-        markup=False,
     )

@@ -49,7 +49,7 @@ def export(
         print_json({"archive": str(archive), "nbytes": size, "versions": listed})
         return
     names = ", ".join(map(str, done))
-    out.print(f"{archive} holds {names}; {megabytes(size)}", markup=False)
+    out.print(f"{archive} holds {names}; {megabytes(size)}")
 
 
 def import_(
@@ -90,9 +90,9 @@ def import_(
         print_json({"made": [facts(one) for one in made], "known": [facts(one) for one in known]})
         return
     for one in made:
-        out.print(f"{one} is registered, manifest {one.manifest[:12]}…", markup=False)
+        out.print(f"{one} is registered, manifest {one.manifest[:12]}…")
     for one in known:
-        out.print(f"{one} was here already, the same to the byte", markup=False)
+        out.print(f"{one} was here already, the same to the byte")
 
 
 def sign(
@@ -111,7 +111,7 @@ def sign(
     if as_json:
         print_json({"signed": str(one), "manifest": one.manifest, "at": done.at, "who": done.who})
     else:
-        out.print(f"{one} is signed, manifest {one.manifest[:12]}…", markup=False)
+        out.print(f"{one} is signed, manifest {one.manifest[:12]}…")
 
 
 def verify(
@@ -132,4 +132,4 @@ def verify(
         print_json({"verified": str(one), "manifest": one.manifest, "at": done.at, "who": done.who})
         return
     said = f" by {done.who}, {done.at}" if done.at else ""
-    out.print(f"{one} is what was signed{said}", markup=False)
+    out.print(f"{one} is what was signed{said}")

@@ -148,10 +148,10 @@ def _forget(house: House, folder: ModelFolder | None, as_json: bool) -> None:
     if as_json:
         print_json({"file": str(path), "removed": count, "put_aside": aside and str(aside)})
     elif aside is not None:
-        out.print(f"{path} could not be read, and is now {aside}", markup=False)
+        out.print(f"{path} could not be read, and is now {aside}")
     else:
         of = f" of models {folder.shape}" if folder else ""
-        out.print(f"removed {count} measurement{'s' * (count != 1)}{of}", markup=False)
+        out.print(f"removed {count} measurement{'s' * (count != 1)}{of}")
 
 
 class _Watch:
@@ -169,7 +169,7 @@ class _Watch:
 
         self._name = name
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -197,7 +197,7 @@ class _Watch:
     def begin(self, texts: int, contenders: int, steps: int) -> None:
         who = f"{contenders} candidate{'s' * (contenders != 1)}"
         line = f"{self._name}: measuring {who} in turn, {texts} texts a pass"
-        errors.print(line, markup=False, style="dim")
+        errors.print(line, style="dim")
         self._progress.update(self._task, total=steps, completed=-1)
 
     def step(self, name: str) -> None:

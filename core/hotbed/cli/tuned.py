@@ -33,17 +33,17 @@ def print_tuned(tuned: Tuned, model: str, path: Path | None, as_json: bool) -> N
         print_json(_as_dict(tuned, path))
         return
     where = tuned.where
-    out.print(f"{model}: {where.shape}", markup=False)
-    out.print(f"{where.machine}\n", markup=False)
+    out.print(f"{model}: {where.shape}")
+    out.print(f"{where.machine}\n")
     out.print(_table(tuned))
-    out.print(f"\n{_legend(tuned)}", markup=False, style="dim")
+    out.print(f"\n{_legend(tuned)}", style="dim")
     for one in tuned.outcomes:
         if one.flaw:
             line = f"\n{_name(one.verdict)} is not recorded: {one.flaw}"
-            out.print(line, markup=False, style="yellow")
+            out.print(line, style="yellow")
         elif one.as_fast_as:
             line = f"\n{_name(one.verdict)} beat {one.as_fast_as} in some rounds and not in others"
-            out.print(f"{line}: they rank alike, and the ordinary order decides", markup=False)
+            out.print(f"{line}: they rank alike, and the ordinary order decides")
     _show_refusals(tuned.refusals)
     _show_choices(tuned, model, path)
 
@@ -99,18 +99,19 @@ def _show_refusals(refusals: Iterable[Refusal]) -> None:
         alike.setdefault((one.backend, one.device, reason), []).append(one)
     if not alike:
         return
-    out.print("\n[bold]Cannot serve this model[/bold]")
+    out.print("\nCannot serve this model", style="bold")
     for (backend, device, reason), those in alike.items():
         dtypes = ", ".join(one.dtype for one in those)
         words = those[0].reason if len(those) == 1 else reason
         fix = f"   fix: {those[0].fix}" if those[0].fix else ""
         name = f"{backend} {dtypes} on {device}" if dtypes else backend
-        out.print(f"{name}: {words}{fix}", markup=False, style="dim")
+        out.print(f"{name}: {words}{fix}", style="dim")
 
 
 def _show_choices(tuned: Tuned, model: str, path: Path | None) -> None:
     rest = "" if path else " (nothing was recorded: --dry-run)"
-    out.print(f"\n[bold]What this changes[/bold]{rest}")
+    out.print("\nWhat this changes", style="bold", end="")
+    out.print(rest)
     budgets = {who(one.verdict): one for one in tuned.outcomes}
     plain = tuned.choices[0].after
     for choice in tuned.choices:
@@ -118,10 +119,10 @@ def _show_choices(tuned: Tuned, model: str, path: Path | None) -> None:
             continue  # said already, without a dtype
         dtype = "" if choice.dtype is None else f", dtype={choice.dtype!r}"
         call = f"hotbed.load({model!r}{dtype})"
-        out.print(f"{call}: {_change(choice, budgets, bool(path))}", markup=False)
+        out.print(f"{call}: {_change(choice, budgets, bool(path))}")
     if path and tuned.fresh:
         undo = f"`hotbed tune {model} --forget` removes it"
-        out.print(f"\nrecorded in {path}; {undo}", markup=False)
+        out.print(f"\nrecorded in {path}; {undo}")
 
 
 def _change(choice: Choice, outcomes: Mapping[Who, Outcome], done: bool) -> str:
@@ -201,7 +202,7 @@ def print_records(house: House, as_json: bool) -> None:
         print_json({"file": str(path), "records": [{**asdict(r), "state": s} for r, s in pairs]})
         return
     if not records:
-        out.print(f"nothing is recorded in {path}; `hotbed tune MODEL` measures", markup=False)
+        out.print(f"nothing is recorded in {path}; `hotbed tune MODEL` measures")
         return
     table = plain_table("model", "backend", "dtype", "device", "texts/s", "query, ms", "date", "")
     for record, state in zip(records, states, strict=True):
@@ -218,7 +219,7 @@ def print_records(house: House, as_json: bool) -> None:
             style="" if state == "counts" else "dim",
         )
     out.print(table)
-    out.print(f"\nin {path}", markup=False)
+    out.print(f"\nin {path}")
 
 
 def _state(record: Record, here: Machine, found: Iterable[Found]) -> str:

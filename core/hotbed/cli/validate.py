@@ -78,6 +78,6 @@ def _show(found: Comparison) -> None:
         table.add_row(name, value)
     out.print(table)
     if found.shortfall:
-        out.print(f"\ntoo far off: {found.shortfall}", style="yellow", markup=False)
+        out.print(f"\ntoo far off: {found.shortfall}", style="yellow")
     else:
         out.print("\nnear enough", style="green")

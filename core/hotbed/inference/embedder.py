@@ -172,6 +172,7 @@ class Embedder:
         ranges: ArrayLike | None = None,
         calibration_embeddings: ArrayLike | None = None,
         outputs: Sequence[str] | None = None,
+        on_invalid_text: str = "error",
     ) -> Any:
         """Embed texts.
 
@@ -201,13 +202,17 @@ class Embedder:
                 what a call without ``outputs`` gives; ``sparse`` is a list of SparseVector, with
                 ``indices`` and ``values``; ``colbert`` a list of (tokens, d) float32. One text
                 gives one of each, and an iterator a dict a text.
+            on_invalid_text: What to do with a text that is not Unicode (a lone surrogate, as JSON
+                escapes and names that are not UTF-8 give): ``error``, or ``replace``, which puts
+                U+FFFD there.
 
         Returns:
             (d,) for a text, (n, d) for a list, (0, d) for an empty list, an iterator of (d,) rows
             for an iterator; float32 unless ``precision`` says otherwise.
 
         Raises:
-            UsageError: An argument cannot be used; a text is not a string (its index is named).
+            UsageError: An argument cannot be used; a text is not a string, or not Unicode (its
+                index is named).
             NonFiniteError: A vector holds NaN or infinity (its text's index is named), and the
                 model was not loaded with another ``on_nonfinite``.
         """
@@ -222,6 +227,7 @@ class Embedder:
             ranges=ranges,
             calibration=calibration_embeddings,
             outputs=outputs,
+            on_invalid_text=on_invalid_text,
         )
         self._refuse_torch_habits(convert_to_tensor, device)
         if isinstance(inputs, str):
@@ -339,7 +345,8 @@ class Embedder:
         parts: list[Any] = []
         with Progress(total=len(texts), show=options.show_progress_bar) as progress:
             for start in range(0, max(1, len(texts)) if options.outputs else len(texts), _WINDOW):
-                tokens = runner.tokenize(texts[start : start + _WINDOW], options.prompt)
+                window = texts[start : start + _WINDOW]
+                tokens = _tokenize(runner, window, options, start)
                 truncated += tokens.truncated
                 parts.append(self._run(runner, tokens, options, progress, start))
         self._note_truncation(truncated, runner)
@@ -362,7 +369,7 @@ class Embedder:
         truncated = position = 0
         with Progress(total=None, show=options.show_progress_bar or False) as progress:
             while window := texts_of(itertools.islice(texts, _STREAM_WINDOW), position):
-                tokens = runner.tokenize(window, options.prompt)
+                tokens = _tokenize(runner, window, options, position)
                 truncated += tokens.truncated
                 rows = self._run(runner, tokens, options, progress, position)
                 position += len(window)
@@ -422,6 +429,12 @@ class Embedder:
                 HotbedWarning,
                 stacklevel=4,
             )
+
+
+def _tokenize(runner: Runner, texts: list[str], options: EncodeOptions, start: int) -> Tokens:
+    return runner.tokenize(
+        texts, options.prompt, on_invalid_text=options.on_invalid_text, start=start
+    )
 
 
 def _one_by_one(found: dict[str, Any], options: EncodeOptions) -> Iterator[dict[str, Any]]:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hotbed.errors import UsageError
 from hotbed.inference.arrays import whole_number
+from hotbed.inference.invalid_text import ON_INVALID_TEXT
 from hotbed.inference.outputs import PRECISIONS, quantize_embeddings
 from hotbed.inference.runner import SENTENCES, TOKENS
 from hotbed.inference.token_outputs import DENSE, OUTPUTS
@@ -42,6 +43,7 @@ class EncodeOptions:
     ranges: ArrayLike | None
     calibration: ArrayLike | None
     outputs: Sequence[str] | None = field(default=None)
+    on_invalid_text: str = field(default="error")
 
     @batch_size.validator
     def _positive(self, _: Any, value: int | None) -> None:
@@ -59,6 +61,12 @@ class EncodeOptions:
             raise UsageError(f"precision={value!r:.60} is not one of {', '.join(PRECISIONS)}")
         if value != "float32" and self.output_value != SENTENCES:
             raise UsageError(f"precision={value!r} is for sentence embeddings, not tokens'")
+
+    @on_invalid_text.validator
+    def _known_remedy(self, _: Any, value: str) -> None:
+        if value not in ON_INVALID_TEXT:
+            known = " or ".join(map(repr, ON_INVALID_TEXT))
+            raise UsageError(f"on_invalid_text={value!r}: say {known}")
 
     @outputs.validator
     def _known_outputs(self, _: Any, value: Sequence[str] | None) -> None:

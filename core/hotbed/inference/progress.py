@@ -8,6 +8,8 @@ from typing import Any
 
 from attrs import define
 
+from hotbed.escaping import escape_line, shorten
+
 __all__ = ["LONG_BYTES", "LONG_WORK", "Progress"]
 
 LONG_BYTES = 200_000_000
@@ -36,7 +38,10 @@ class Progress:
             from tqdm.auto import tqdm
 
             self._bar = tqdm(
-                total=self.total, unit=self.unit, desc=self.label, unit_scale=self.unit == "B"
+                total=self.total,
+                unit=self.unit,
+                desc=escape_line(shorten(self.label, 80)),
+                unit_scale=self.unit == "B",
             )
         return self
 

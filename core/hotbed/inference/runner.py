@@ -60,10 +60,22 @@ class Runner:
         hidden = self.loaded.dimension
         self.dimension = hidden if pools_itself else self.folder.pipeline.dimension(hidden)
 
-    def tokenize(self, texts: Sequence[str], prompt: str) -> Tokens:
+    def tokenize(
+        self,
+        texts: Sequence[str],
+        prompt: str,
+        *,
+        on_invalid_text: str = "error",
+        start: int = 0,
+    ) -> Tokens:
         """Tokenise, and note how much of the prompt pooling leaves out."""
-        drop = not self.folder.pipeline.pooling.include_prompt
-        return self.tokenizer.encode(texts, prompt, drop_prompt=drop)
+        return self.tokenizer.encode(
+            texts,
+            prompt,
+            drop_prompt=not self.folder.pipeline.pooling.include_prompt,
+            on_invalid_text=on_invalid_text,
+            start=start,
+        )
 
     def sentences(self, tokens: Tokens, max_rows: int | None, progress: Progress) -> Floats:
         """Sentence embeddings, (n, d) float32."""

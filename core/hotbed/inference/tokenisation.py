@@ -17,8 +17,12 @@ from attrs import evolve, field, frozen
 from numpy.typing import NDArray
 
 from hotbed.backends.values import TokenBatch
-from hotbed.errors import CorruptFileError, MissingFileError, UsageError
+from hotbed.errors import UsageError
 from hotbed.inference.bert_normaliser import follow_configuration
+from hotbed.inference.invalid_text import refuse_surrogates, replace_surrogates
+from hotbed.inference.limits import folder_limit, outside_table, table_rows
+from hotbed.inference.tokenizer_file import open_backend
+from hotbed.models.boundary import reading
 from hotbed.models.folder import ModelFolder
 from hotbed.models.layout import TOKENIZER
 
@@ -49,7 +53,9 @@ class Tokenizer:
     Attributes:
         backend: A ``tokenizers.Tokenizer``.
         max_seq_length: Tokens kept of a text; None where nothing limits them.
+        path: The file.
         pad_id: What stands on padding.
+        rows: Rows of the model's table of tokens; None where the folder does not say.
         left: Whether padding comes first.
         special_ids: Special tokens.
         adds_special: Whether they are put around a text.
@@ -59,7 +65,9 @@ class Tokenizer:
 
     backend: Any
     max_seq_length: int | None
+    path: Path
     pad_id: int
+    rows: int | None
     left: bool
     special_ids: frozenset[int]
     adds_special: bool = True
@@ -84,10 +92,17 @@ class Tokenizer:
             CorruptFileError: It cannot be read.
         """
         path = folder.root / TOKENIZER
-        backend = _read(path)
+        backend = open_backend(path)
+        with reading(path, "be used as a tokenizer"):
+            return cls._set_up(folder, path, backend, max_seq_length)
+
+    @classmethod
+    def _set_up(
+        cls, folder: ModelFolder, path: Path, backend: Any, max_seq_length: int | None
+    ) -> Tokenizer:
         rules = folder.rules
         padding, truncation = backend.padding or {}, backend.truncation or {}
-        limit = max_seq_length if max_seq_length is not None else folder.max_seq_length
+        limit = folder_limit(folder, max_seq_length)
         if limit is None and rules.own_limit:
             limit = truncation.get("max_length")
         backend.no_padding()
@@ -105,10 +120,14 @@ class Tokenizer:
             _lower_case(backend)
         tokens = backend.get_added_tokens_decoder()
         pad = folder.config.get("pad_token_id")
+        pad_id = int(pad if pad is not None else padding.get("pad_id", 0))
+        rows = table_rows(folder, backend, pad_id)
         return cls(
             backend=backend,
             max_seq_length=limit,
-            pad_id=int(pad if pad is not None else padding.get("pad_id", 0)),
+            path=path,
+            pad_id=pad_id,
+            rows=rows,
             left=(folder.padding_side or padding.get("direction")) == "left",
             special_ids=frozenset(i for i, token in tokens.items() if token.special),
             adds_special=rules.special_tokens,
@@ -117,7 +136,13 @@ class Tokenizer:
         )
 
     def encode(
-        self, texts: Sequence[str], prompt: str = "", *, drop_prompt: bool = False
+        self,
+        texts: Sequence[str],
+        prompt: str = "",
+        *,
+        drop_prompt: bool = False,
+        on_invalid_text: str = "error",
+        start: int = 0,
     ) -> Tokens:
         """Tokenise ``prompt + text`` for each text.
 
@@ -125,11 +150,25 @@ class Tokenizer:
             texts: The texts.
             prompt: Put in front of each, without a separator.
             drop_prompt: Whether pooling leaves the prompt's tokens out.
+            on_invalid_text: ``error``, or ``replace``: lone surrogates become U+FFFD.
+            start: The index of the first text among all, for messages.
+
+        Raises:
+            UsageError: A text is not Unicode; its index is named.
         """
+        if on_invalid_text == "replace":
+            prompt = replace_surrogates(prompt)
         prompted = [prompt + text for text in texts] if prompt else list(texts)
-        length = self.longest_text
-        cut = [text if length is None else text[:length] for text in prompted]
-        encodings = self.backend.encode_batch_fast(cut, add_special_tokens=self.adds_special)
+        with reading(self.path, "tokenize these texts"):
+            try:
+                encodings = self._encode(prompted)
+            except TypeError:  # what tokenizers says of texts that are not Unicode, and no more
+                if on_invalid_text != "replace":
+                    refuse_surrogates(texts, start)
+                    refuse_surrogates([prompt], what="prompt")
+                    raise
+                prompted = list(map(replace_surrogates, prompted))
+                encodings = self._encode(prompted)
         ids = [encoding.ids for encoding in encodings]
         truncated = self._count_truncated(prompted, encodings, ids)
         if self.dropped_id is not None:
@@ -140,6 +179,12 @@ class Tokenizer:
             truncated=truncated,
             prompt_length=self.prompt_length(prompt) if prompt and drop_prompt else 0,
         )
+
+    def _encode(self, texts: Sequence[str]) -> list[Any]:
+        length = self.longest_text
+        cut = [text if length is None else text[:length] for text in texts]
+        found: list[Any] = self.backend.encode_batch_fast(cut, add_special_tokens=self.adds_special)
+        return found
 
     def _count_truncated(
         self, texts: Sequence[str], encodings: Sequence[Any], ids: Sequence[Sequence[int]]
@@ -162,7 +207,8 @@ class Tokenizer:
         """Tokens of a prompt alone, with what stands before it, without what ends a text."""
         with self._lock:
             if prompt not in self._prompt_lengths:
-                ids = self.backend.encode(prompt, add_special_tokens=self.adds_special).ids
+                with reading(self.path, "tokenize a prompt"):
+                    ids = self.backend.encode(prompt, add_special_tokens=self.adds_special).ids
                 ends = bool(ids) and ids[-1] in self.special_ids
                 self._prompt_lengths[prompt] = len(ids) - ends
             return self._prompt_lengths[prompt]
@@ -176,29 +222,13 @@ class Tokenizer:
         real = (columns >= start) & (columns < start + counts[:, None])
         input_ids = np.full(real.shape, self.pad_id, dtype=np.int64)
         input_ids[real] = np.concatenate([tokens.ids[row] for row in rows])
+        if self.rows is not None and input_ids.size and input_ids.max() >= self.rows:
+            raise outside_table(self.path, self.backend, int(input_ids.max()), self.rows)
         mask = real.astype(np.int64)
         if not tokens.prompt_length:
             return TokenBatch(input_ids=input_ids, attention_mask=mask, pooling_mask=mask)
         counted = mask * (columns >= start + tokens.prompt_length)
         return TokenBatch(input_ids=input_ids, attention_mask=mask, pooling_mask=counted)
-
-
-def _read(path: Path) -> Any:
-    from tokenizers import Tokenizer as Backend
-
-    if not path.exists():
-        raise MissingFileError(
-            f"{TOKENIZER} is missing from {path.parent}; hotbed reads this form only. "
-            f"`AutoTokenizer.from_pretrained(folder).save_pretrained(folder)` writes it"
-        )
-    try:
-        return Backend.from_file(str(path))
-    except Exception as error:
-        # tokenizers raises bare Exception for whatever it cannot parse.
-        raise CorruptFileError(
-            f"{path} ({path.stat().st_size:,} bytes) cannot be read as a tokenizer: {error}; "
-            f"download or save it again"
-        ) from error
 
 
 def _longest_text(backend: Any, limit: int | None) -> int | None:

@@ -14,17 +14,25 @@ from hotbed.backends.values import Variant
 from hotbed.errors import CorruptFileError, MissingFileError, UnsupportedModelError
 from hotbed.models import layout
 from hotbed.models.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS, refuse_alone
+from hotbed.models.boundary import reading
+from hotbed.models.checking import check_values
 from hotbed.models.encoder import EncoderSettings, TokenRules
-from hotbed.models.jsonfile import read_object
+from hotbed.models.jsonfile import is_there, read_object
+from hotbed.models.keys import ARCHITECTURES
 from hotbed.models.modules import Pipeline, read_pipeline
 from hotbed.models.onnx_weights import integer_storage
 from hotbed.models.static import read_static, static_config
 from hotbed.models.token_heads import TOKEN_HEADS
-from hotbed.models.transformer import read_transformer
+from hotbed.models.transformer import count_positions, read_transformer
 from hotbed.models.weights import INDEX, read_index, stored_dtype
 
 __all__ = ["ModelFolder", "list_files", "read_folder"]
 
+
+_WEIGHT_FILES = (layout.WEIGHTS, INDEX, layout.PICKLE)
+
+# Families whose positions are rows of a table of their own.
+_ABSOLUTE = ("bert", "camembert", "distilbert", "mpnet", "roberta", "xlm-roberta")
 
 # What families call depth, width, heads and inner width; the first name present counts.
 _SIZES = (
@@ -81,6 +89,27 @@ class ModelFolder:
     def padding_side(self) -> str | None:
         """``right`` or ``left``; None where only ``tokenizer.json`` may say."""
         return self.tokenizer_config.get("padding_side")
+
+    @property
+    def max_positions(self) -> int | None:
+        """The most tokens of a text that the model can read; None where nothing says.
+
+        Position embeddings are rows of a table. Rotary positions are a table in the graph, which
+        is made for as many tokens as the folder allows; some kinds are computed as they come.
+        """
+        positions = count_positions(self.config)
+        if positions is None or self.family in _ABSOLUTE:
+            return positions if self.family in _ABSOLUTE else None
+        if self.family not in ARCHITECTURES or _is_dynamic(self.config):
+            return None
+        return max(positions, self.max_seq_length or 0)
+
+    @property
+    def table_rows(self) -> int | None:
+        """Rows of the table of token embeddings, where ``config.json`` describes weights here."""
+        rows = self.config.get("vocab_size")
+        described = self.family in ARCHITECTURES and self.weight_files
+        return rows if described and isinstance(rows, int) else None
 
     @property
     def root(self) -> Path:
@@ -183,6 +212,13 @@ class ModelFolder:
         return str(self.config.get("dtype") or self.config.get("torch_dtype") or "float32")
 
 
+def _is_dynamic(config: dict[str, Any]) -> bool:
+    """Whether rotary positions are computed for each text."""
+    stated = [config.get(key) or {} for key in ("rope_scaling", "rope_parameters")]
+    kinds = {item.get("rope_type") or item.get("type") for item in stated}
+    return "dynamic" in kinds or bool(config.get("rotary_scaling_factor"))
+
+
 def list_files(path: Path) -> frozenset[str]:
     """Every file below a folder, relative to it, with forward slashes; hidden ones left out."""
     return frozenset(
@@ -210,24 +246,20 @@ def read_folder(
     Raises:
         ModelError: Something is missing, cut off, or cannot be run; the message says what.
     """
-    if not path.is_dir():
-        raise MissingFileError(f"{path} is not a folder")
-    try:
+    with reading(path):
+        if not path.is_dir():
+            raise MissingFileError(f"{path} is not a folder")
         return evolve(_read(path, name, files), formats=tuple(formats))
-    except (TypeError, ValueError, AttributeError) as error:
-        # A number where a list belongs, a word where a number does: the files are from outside.
-        raise CorruptFileError(
-            f"{path}: a value in its JSON files is of the wrong kind: {error}"
-        ) from error
 
 
 def _read(path: Path, name: str | None, files: Iterable[str] | None) -> ModelFolder:
     known = list_files(path) if files is None else frozenset(files)
+    check_values(path, has_weights=any(file.endswith(_WEIGHT_FILES) for file in known))
     bare = read_object(path / layout.CONFIG, required=False)
     pipeline = read_pipeline(path, bare)
-    is_module = (path / layout.MODULES).exists()
     if not pipeline.is_static:
         _refuse_unread(path, pipeline, known)
+    is_module = is_there(path / layout.MODULES)
     config, settings = _read_encoder(path / pipeline.transformer, pipeline, is_module=is_module)
     saved = read_object(path / layout.SENTENCE_CONFIG, required=False)
     kind = saved.get("model_type", "SentenceTransformer")

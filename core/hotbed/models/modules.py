@@ -15,11 +15,22 @@ from attrs import frozen
 
 from hotbed.backends.values import POOLING_MODES, Pooling
 from hotbed.errors import CorruptFileError, UnsupportedModelError
-from hotbed.models.jsonfile import read_object, read_value
+from hotbed.models.jsonfile import is_there, read_object, read_value
 from hotbed.models.layout import CONFIG, MODULES
-from hotbed.models.static import MODEL2VEC
+from hotbed.models.schema import shown
+from hotbed.models.static import is_model2vec
 
-__all__ = ["ACTIVATIONS", "Dense", "Head", "LayerNorm", "Normalize", "Pipeline", "read_pipeline"]
+__all__ = [
+    "ACTIVATIONS",
+    "Dense",
+    "Head",
+    "LayerNorm",
+    "Module",
+    "Normalize",
+    "Pipeline",
+    "read_modules",
+    "read_pipeline",
+]
 
 ACTIVATIONS = {
     "torch.nn.modules.linear.Identity": "identity",
@@ -127,6 +138,26 @@ class Pipeline:
         return width
 
 
+@frozen
+class Module:
+    """An entry of ``modules.json``: the class, and the folder of its files."""
+
+    kind: str
+    path: str
+
+
+def read_modules(folder: Path) -> list[Module]:
+    """The entries of ``modules.json``, in order; none where there is no such file.
+
+    Raises:
+        UnsupportedModelError: A module cannot be run here; the message names it and says why.
+        CorruptFileError: The file is not what sentence-transformers writes.
+    """
+    if not is_there(folder / MODULES):
+        return []
+    return [Module(_kind(entry), entry["path"]) for entry in _entries(folder / MODULES)]
+
+
 def read_pipeline(folder: Path, config: dict[str, Any]) -> Pipeline:
     """Read ``modules.json`` and the configurations it names; defaults where there is none.
 
@@ -134,32 +165,25 @@ def read_pipeline(folder: Path, config: dict[str, Any]) -> Pipeline:
         UnsupportedModelError: A module cannot be run here; the message names it and says why.
         CorruptFileError: The file is not what sentence-transformers writes.
     """
-    if not (folder / MODULES).exists():
+    modules = read_modules(folder)
+    if not modules:
         return _default_pipeline(config)
-    path = folder / MODULES
-    entries = _entries(path)
-    kinds = [_kind(entry) for entry in entries]
-    pooling, declared = _read_pooling(folder, path, entries, kinds)
-    after = len(_BODIES[kinds[0]])
-    heads = tuple(
-        head
-        for kind, entry in zip(kinds[after:], entries[after:], strict=True)
-        for head in _HEADS[kind](folder, entry["path"])
-    )
+    pooling, declared = _read_pooling(folder, modules)
+    after = len(_BODIES[modules[0].kind])
+    heads = (head for item in modules[after:] for head in _HEADS[item.kind](folder, item.path))
     return Pipeline(
-        transformer=entries[0]["path"],
+        transformer=modules[0].path,
         pooling=pooling,
-        heads=heads,
+        heads=tuple(heads),
         declared_dimension=declared,
-        names=tuple(kinds),
-        module_paths=tuple(entry["path"] for entry in entries[1:]),
+        names=tuple(item.kind for item in modules),
+        module_paths=tuple(item.path for item in modules[1:]),
     )
 
 
-def _read_pooling(
-    folder: Path, path: Path, entries: list[dict[str, Any]], kinds: list[str]
-) -> tuple[Pooling, int | None]:
+def _read_pooling(folder: Path, modules: list[Module]) -> tuple[Pooling, int | None]:
     """The pooling, and the width that its configuration states; the modules' order is checked."""
+    path, kinds = folder / MODULES, [module.kind for module in modules]
     if kinds[0] not in _BODIES:
         raise UnsupportedModelError(
             f"{path}: the first module is {kinds[0]}, and hotbed runs folders that start with a "
@@ -174,7 +198,7 @@ def _read_pooling(
         )
     if "Pooling" not in body:
         return _MEAN, None
-    where = folder / entries[1]["path"] / CONFIG
+    where = folder / modules[1].path / CONFIG
     config = read_object(where)
     declared = config.get("embedding_dimension")
     declared = config.get("word_embedding_dimension") if declared is None else declared
@@ -186,7 +210,7 @@ def _default_pipeline(config: dict[str, Any]) -> Pipeline:
 
     Or a table of model2vec's, which wrote no ``modules.json`` at first.
     """
-    if config.get("model_type") == MODEL2VEC:
+    if is_model2vec(config):
         unit_length = bool(config.get("normalize"))
         return Pipeline(
             transformer="",
@@ -211,33 +235,39 @@ def _entries(path: Path) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not value:
         raise CorruptFileError(f"{path} holds no list of modules")
     for entry in value:
-        if not isinstance(entry, dict) or "type" not in entry or "path" not in entry:
-            raise CorruptFileError(f"{path}: an entry lacks `type` or `path`: {entry!r}")
-        place = PureWindowsPath(str(entry["path"]))  # splits at slashes of both kinds
+        if not isinstance(entry, dict) or not all(
+            isinstance(entry.get(key), str) for key in ("type", "path")
+        ):
+            raise CorruptFileError(
+                f"{path}: an entry has no `type` or no `path` that is text: {shown(entry)}"
+            )
+        place = PureWindowsPath(entry["path"])  # splits at slashes of both kinds
         if place.anchor or ".." in place.parts:
             raise UnsupportedModelError(
-                f"{path}: the module path {entry['path']!r} leads out of the model folder"
+                f"{path}: the module path {shown(entry['path'])} leads out of the model folder"
             )
         entry["path"] = "/".join(place.parts)  # model2vec writes "." for the root
     return value  # in the file's order, as sentence-transformers runs them; idx is not read
 
 
 def _kind(entry: dict[str, Any]) -> str:
-    full = str(entry["type"])
+    full = entry["type"]
     name = full.rpartition(".")[2]
     if not full.startswith(_PACKAGES):
         raise UnsupportedModelError(
-            f"the module {full!r} is not one of sentence-transformers' own; running it would mean "
-            f"running code from the model folder, which hotbed never does"
+            f"the module {shown(full)} is not one of sentence-transformers' own; running it would "
+            f"mean running code from the model folder, which hotbed never does"
         )
     if name in _REFUSED:
         raise UnsupportedModelError(f"the module {name} cannot be run: {_REFUSED[name]}")
     if name not in (*_BODIES, "Pooling", *_HEADS):
         known = ", ".join([*_BODIES, "Pooling", *_HEADS])
-        raise UnsupportedModelError(f"the module {name} is not known; hotbed runs {known}")
+        raise UnsupportedModelError(
+            f"the module {shown(name)[1:-1]} is not known; hotbed runs {known}"
+        )
     if entry.get("kwargs"):
         raise UnsupportedModelError(
-            f"the module {name} takes encode() arguments of its own ({entry['kwargs']})"
+            f"the module {name} takes encode() arguments of its own ({shown(entry['kwargs'])})"
         )
     return name
 
@@ -263,8 +293,9 @@ _POOLING_KEYS = {
 def _pooling(config: dict[str, Any], path: Path) -> Pooling:
     if unknown := sorted(set(config) - _POOLING_KEYS):
         raise UnsupportedModelError(
-            f"{path}: {', '.join(unknown)} is not known; a newer sentence-transformers may have "
-            f"written it, and leaving it out could change the vectors"
+            f"{path}: {shown(', '.join(unknown))[1:-1]} is not known; a newer "
+            f"sentence-transformers may have written it, and leaving it out could change the "
+            f"vectors"
         )
     mode = config.get("pooling_mode")
     if mode is not None:
@@ -276,7 +307,7 @@ def _pooling(config: dict[str, Any], path: Path) -> Pooling:
         raise CorruptFileError(f"{path}: pooling_mode names no mode")
     if unknown := [name for name in modes if name not in POOLING_MODES]:
         raise UnsupportedModelError(
-            f"{path}: pooling mode {', '.join(map(repr, unknown))} is not one of "
+            f"{path}: pooling mode {', '.join(map(shown, unknown))} is not one of "
             f"{', '.join(POOLING_MODES)}"
         )
     return Pooling(modes=modes, include_prompt=bool(config.get("include_prompt", True)))
@@ -287,8 +318,8 @@ def _module_config(folder: Path, path: str, keys: set[str]) -> dict[str, Any]:
     for key in ("module_input_name", "module_output_name"):
         if config.get(key) not in (None, _WHERE):
             raise UnsupportedModelError(
-                f"{folder / path / CONFIG}: {key} is {config[key]!r}; hotbed runs modules that "
-                f"read and write {_WHERE!r}"
+                f"{folder / path / CONFIG}: {key} is {shown(config[key])}; hotbed runs "
+                f"modules that read and write {_WHERE!r}"
             )
     missing = sorted(keys - set(config))
     if missing:
@@ -302,7 +333,7 @@ def _dense(folder: Path, path: str) -> tuple[Head, ...]:
     activation = config.get("activation_function", "torch.nn.modules.activation.Tanh")
     if activation not in ACTIVATIONS:
         raise UnsupportedModelError(
-            f"{folder / path / CONFIG}: the activation {activation!r} is not known; "
+            f"{folder / path / CONFIG}: the activation {shown(activation)} is not known; "
             f"hotbed runs {', '.join(ACTIVATIONS)}"
         )
     return (

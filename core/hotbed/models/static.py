@@ -12,7 +12,7 @@ from typing import Any
 from hotbed.errors import CorruptFileError
 from hotbed.models.encoder import EncoderSettings, TokenRules
 
-__all__ = ["MODEL2VEC", "STATIC", "read_static", "static_config"]
+__all__ = ["MODEL2VEC", "STATIC", "is_model2vec", "read_static", "static_config"]
 
 STATIC = "static"
 """The family of sentence-transformers' StaticEmbedding, for which it has no ``model_type``."""
@@ -21,6 +21,20 @@ MODEL2VEC = "model2vec"
 
 _LIMIT = 512
 """model2vec's, where its ``config.json`` names none."""
+
+
+_MODEL2VEC_KEYS = frozenset(
+    ("apply_pca", "apply_zipf", "embedding_dtype", "sif_coefficient", "vocabulary_quantization")
+)
+"""Keys that model2vec alone writes."""
+
+
+def is_model2vec(config: dict[str, Any]) -> bool:
+    """Whether a ``config.json`` is model2vec's, which leaves ``model_type`` out now and then."""
+    family = config.get("model_type")
+    if family is not None:
+        return bool(family == MODEL2VEC)
+    return config.get("architectures") == ["StaticModel"] or bool(_MODEL2VEC_KEYS & set(config))
 
 
 def static_config(found: dict[str, Any]) -> dict[str, Any]:

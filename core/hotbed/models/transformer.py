@@ -12,9 +12,9 @@ from typing import Any
 from hotbed.errors import UnsupportedModelError
 from hotbed.models import layout
 from hotbed.models.encoder import EncoderSettings
-from hotbed.models.jsonfile import read_object
+from hotbed.models.jsonfile import is_there, read_object
 
-__all__ = ["read_transformer"]
+__all__ = ["count_positions", "read_transformer"]
 
 # Families that number positions from pad_token_id + 1: 514 position embeddings hold 512 tokens.
 _OFFSET_FAMILIES = ("roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl")
@@ -67,7 +67,7 @@ def read_transformer(root: Path, config: dict[str, Any], *, is_module: bool) -> 
 
 def _own_settings(root: Path) -> tuple[dict[str, Any], Path]:
     for name in layout.TRANSFORMER_CONFIGS:
-        if (root / name).exists():
+        if is_there(root / name):
             found = read_object(root / name)
             return {_OLD_NAMES.get(key, key): value for key, value in found.items()}, root / name
     return {}, root
@@ -83,10 +83,19 @@ def _limit(tokenizer: dict[str, Any], config: dict[str, Any]) -> int | None:
     declared = tokenizer.get("model_max_length", tokenizer.get("max_len"))
     if declared is not None and declared < _NO_LIMIT:
         limits.append(int(declared))
-    # The hub's Nomic models have GPT-2's key.
-    positions = config.get("max_position_embeddings", config.get("n_positions", -1))
-    if positions != -1:
-        if config.get("model_type") in _OFFSET_FAMILIES:
-            positions -= int(config.get("pad_token_id", 1)) + 1
-        limits.append(int(positions))
+    positions = count_positions(config)
+    if positions is not None:
+        limits.append(positions)
     return min(limits) if limits else None
+
+
+def count_positions(config: dict[str, Any]) -> int | None:
+    """The most tokens that a text may have by ``config.json``; None where it does not say."""
+    # The hub's Nomic models have GPT-2's key.
+    positions: int = config.get("max_position_embeddings", config.get("n_positions", -1))
+    if positions == -1:
+        return None
+    if config.get("model_type") in _OFFSET_FAMILIES:
+        pad = config.get("pad_token_id", 1)
+        positions -= int(1 if pad is None else pad) + 1
+    return positions

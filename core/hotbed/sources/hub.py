@@ -118,6 +118,7 @@ def _hub_cache() -> Path:
 
 
 def _listing(reference: Reference) -> tuple[str, list[str]]:
+    _without_telemetry()
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -142,6 +143,7 @@ def _listing(reference: Reference) -> tuple[str, list[str]]:
 
 
 def _download(reference: Reference, commit: str, files: list[str]) -> Path:
+    _without_telemetry()
     from huggingface_hub import snapshot_download
 
     try:
@@ -159,6 +161,11 @@ def _download(reference: Reference, commit: str, files: list[str]) -> Path:
         raise SourceError(
             f"{reference}: fetching {', '.join(files)} failed: {type(error).__name__}: {error}"
         ) from error
+
+
+def _without_telemetry() -> None:
+    """The library reads this when it is imported; what the user set stays."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 
 def _within(seconds: float, work: Callable[[], T]) -> T:

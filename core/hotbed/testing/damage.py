@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +14,10 @@ import attrs
 from attrs import evolve
 
 from hotbed.backends.values import Artifact, LoadOptions, Variant
+from hotbed.child_processes import run_python
 from hotbed.inference.embedder import Embedder
-from hotbed.loading import House, default_house
+from hotbed.loading import House
+from hotbed.settings import Settings
 from hotbed.testing.cases import Case
 from hotbed.testing.opening import OpeningSuite
 
@@ -72,14 +73,7 @@ class DamageTests(OpeningSuite):
                 "jobs": jobs,
             }
         )
-        done = subprocess.run(
-            [sys.executable, "-m", "hotbed.testing.damage"],
-            input=order,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        done = run_python(["-m", "hotbed.testing.damage"], stdin=order, timeout=300)
         said = dict(line.split("\t", 1) for line in done.stdout.splitlines() if "\t" in line)
         for name, _ in jobs:
             assert name in said, (
@@ -100,7 +94,7 @@ def _child() -> None:
     from hotbed.errors import HotbedError
 
     order: dict[str, Any] = json.load(sys.stdin)
-    engine = default_house().engine(order["backend"])
+    engine = House(Settings()).engine(order["backend"])
     artifact = Artifact(
         folder=Path(order["folder"]), path=Path(), variant=Variant(**order["variant"])
     )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, ClassVar
@@ -19,6 +17,7 @@ from hotbed.backends.hookspecs import PROJECT, HotbedSpec
 from hotbed.backends.manifest import DTYPES, SUPPORTED_HOOK_APIS, Manifest
 from hotbed.backends.probing import probe_needs
 from hotbed.backends.values import ProbeRequest
+from hotbed.child_processes import run_python
 from hotbed.loading import House
 from hotbed.testing.base import Suite
 from hotbed.testing.supply import KINDS, read
@@ -88,9 +87,7 @@ class ManifestSuite(Suite):
             f"importlib.import_module({found.value.partition(':')[0]!r}); "
             "print(json.dumps(sorted(sys.modules)))"
         )
-        done = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, check=False
-        )
+        done = run_python(["-c", script])
         assert done.returncode == 0, done.stderr
         loaded = set(json.loads(done.stdout.splitlines()[-1]))
         assert not loaded & {*HEAVY, *manifest.needs}

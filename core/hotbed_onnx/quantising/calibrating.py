@@ -6,13 +6,14 @@ without padding, in groups of one length: what stands on padding is nobody's ran
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from attrs import evolve
+from attrs import define, evolve
 from numpy.typing import NDArray
 
 from hotbed.backends import Artifact, LoadOptions, TokenBatch
@@ -35,22 +36,75 @@ Floats = NDArray[np.float32]
 
 
 def activation_ranges(
-    source: Source, artifact: Artifact, values: Mapping[str, int], batches: Sequence[TokenBatch]
+    source: Source,
+    artifact: Artifact,
+    asked: Mapping[str, int],
+    known: Mapping[str, int],
+    batches: Sequence[TokenBatch],
 ) -> dict[str, Range]:
-    """Run the texts and give the range of each value.
+    """Give the range of each value that is asked for; texts run once for one file.
+
+    What a value's range is does not depend on which layers are rounded. So the ranges of all values
+    are learned in one pass, and kept for the next form of the same file: a search of many mixes
+    learns them once.
 
     Args:
         source: The graph.
         artifact: The same, as it is opened.
-        values: Activations, (…, channels) float32 → channels.
+        asked: Activations, (…, channels) float32 → channels.
+        known: All that may be asked for of this file, those among them.
         batches: The texts.
 
     Raises:
-        ConversionError: An activation is not finite.
+        ConversionError: An activation that is asked for is not finite.
     """
+    if not asked:
+        return {}
+    key = _key(artifact.path, known, batches)
+    found = _kept.recall(key)
+    if found is None:
+        found = _learn(source, artifact, known, batches)
+        _kept.keep(key, found)
+    for name in asked:
+        _require_finite(source.graph, name, np.concatenate([found[name].low, found[name].high]))
+    return {name: found[name] for name in asked}
+
+
+@define(eq=False)
+class _Kept:
+    """The ranges that were learned last. A few kilobytes; another file takes their place."""
+
+    _last: tuple[str, dict[str, Range]] = ("", {})
+
+    def recall(self, key: str) -> dict[str, Range] | None:
+        known, ranges = self._last  # one read: another thread may put another pair there
+        return ranges if known == key else None
+
+    def keep(self, key: str, ranges: dict[str, Range]) -> None:
+        self._last = (key, ranges)
+
+
+_kept = _Kept()
+
+
+def _key(path: Path, values: Mapping[str, int], batches: Sequence[TokenBatch]) -> str:
+    """The file as it lies there, and the texts."""
+    whole = hashlib.sha256()
+    for file in sorted(path.parent.glob(f"{path.name}*")):
+        stat = file.stat()
+        whole.update(f"{file} {stat.st_ino} {stat.st_size} {stat.st_mtime_ns}\0".encode())
+    whole.update("\0".join(values).encode())
+    for batch in batches:
+        for array in (batch.input_ids, batch.attention_mask, batch.pooling_mask):
+            whole.update(f"{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+    return whole.hexdigest()
+
+
+def _learn(
+    source: Source, artifact: Artifact, values: Mapping[str, int], batches: Sequence[TokenBatch]
+) -> dict[str, Range]:
+    """Run the texts and give the range of each value."""
     found: dict[str, Range] = {}
-    if not values:
-        return found
     with tempfile.TemporaryDirectory(prefix="hotbed-calibration-") as place:
         path = Path(place) / "watched.onnx"
         graph = read_graph(source.path).graph  # a copy: what is watched is not what is written
@@ -64,7 +118,6 @@ def activation_ranges(
                 feeds = opened.handle.feeds(batch)
                 results = opened.handle.session(1).session.run(outputs, feeds)
                 for name, low, high in zip(values, results[0::2], results[1::2], strict=True):
-                    _require_finite(graph, name, np.concatenate([low, high]))
                     new = Range(low=low, high=high)
                     found[name] = found[name].joined(new) if name in found else new
         finally:

@@ -80,17 +80,18 @@ def _quantise_layers(
 ) -> dict[str, str]:
     parts = find_parts(source.graph)
     plan = _plan(parts, recipe.name, options, artifact.path.name)
-    calibrated = [
-        part
-        for part in parts
-        if part.layer.kind == "linear" and plan[part.layer.name] == "static_int8"
-    ]
+    linear = [part for part in parts if part.layer.kind == "linear"]
+    calibrated = [part for part in linear if plan[part.layer.name] == "static_int8"]
     if calibrated and not batches:
         raise UsageError(f"{recipe.name} learns the ranges of activations from texts; give some")
-    values = {part.node.input[0]: part.layer.inputs for part in calibrated}
-    ranges = activation_ranges(source, artifact, values, batches)
+    ranges = activation_ranges(source, artifact, _read(calibrated), _read(linear), batches)
     rewrite(source.graph, parts, plan, ranges, options)
     return plan
+
+
+def _read(parts: Sequence[Part]) -> dict[str, int]:
+    """The activations that layers read → channels."""
+    return {part.node.input[0]: part.layer.inputs for part in parts}
 
 
 def _plan(parts: Sequence[Part], recipe: str, options: Options, name: str) -> dict[str, str]:
