@@ -81,7 +81,8 @@ def _violations(case: Case, answer: dict[str, Any]) -> Iterator[Finding]:
         kind, _, rest = told.partition(": ")
         if kind == "read" and case.seed.group not in FOLDERS:
             continue  # a file that the user names may be a link to another of theirs
-        yield Finding(kind=kind, told=rest, where=f"{case.target} of {case.seed.name}")
+        where = case.target if kind == "read" else f"{case.target} of {case.seed.name}"
+        yield Finding(kind=kind, told=rest, where=where)
 
 
 def _resources(case: Case, answer: dict[str, Any]) -> Iterator[Finding]:
@@ -134,7 +135,8 @@ def _vectors(
 ) -> Iterator[Finding]:
     if "vectors" not in answer:
         return
-    where = f"{case.target} of {case.seed.name}, {', '.join(f'{s.file} {s.effect}' for s in steps)}"
+    changed = ", ".join(f"{step.file} {step.effect}" for step in steps)
+    where = f"{case.target} of {case.seed.name}, {changed}"
     found = np.array(answer["vectors"], np.float64)
     if not np.isfinite(found).all():
         yield Finding(kind="not finite", told="NaN or infinity", where=where)

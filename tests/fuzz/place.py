@@ -50,6 +50,7 @@ def environment(place: Path) -> dict[str, str]:
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_NO_CACHE_DIR": "1",
         "NO_PROXY": "*",
+        "PATH": os.defpath,  # pip asks every rustc that it finds for its version, and rustup writes
     }
     return {**env, **fixed, **{name: str(path) for name, path in folders.items()}}
 

@@ -17,9 +17,10 @@ from hotbed.conversion.cache import GraphCache, source_files
 from hotbed.conversion.failures import told_in_our_words
 from hotbed.conversion.record import Made, add_record
 from hotbed.conversion.room import require_room
-from hotbed.errors import BackendError, ConversionError
+from hotbed.errors import BackendError, ConversionError, FidelityError
 from hotbed.fidelity import Gate, Report, source_reference
 from hotbed.fidelity.gate import Reference
+from hotbed.models.containment import contained
 from hotbed.models.digests import sha256
 from hotbed.models.folder import ModelFolder
 from hotbed.models.layout import WEIGHTS, format_folder, is_metadata
@@ -185,7 +186,11 @@ def _written(
     reports = []
     for variant in variants:
         artifact = Artifact(folder=folder.path, path=place / variant.file, variant=variant)
-        reports.append(gate.check(folder, artifact, work.reference))
+        try:
+            reports.append(gate.check(folder, artifact, work.reference))
+        except FidelityError as error:
+            error.nbytes = sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
+            raise
     return variants, tuple(reports)
 
 
@@ -200,4 +205,4 @@ def _copy_files(folder: ModelFolder, stage: Path, *, keep_weights: bool, adapter
     for name in sorted(wanted & folder.files):
         if (folder.path / name).is_file():
             (stage / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder.path / name, stage / name)
+            shutil.copyfile(contained(folder.path, name), stage / name)

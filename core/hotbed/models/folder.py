@@ -13,18 +13,21 @@ from hotbed.backends.manifest import FileFormat
 from hotbed.backends.values import Variant
 from hotbed.errors import CorruptFileError, MissingFileError, UnsupportedModelError
 from hotbed.models import layout
+from hotbed.models.absence import explain_absence
 from hotbed.models.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS, refuse_alone
 from hotbed.models.boundary import reading
 from hotbed.models.checking import check_values
+from hotbed.models.containment import require_contained
 from hotbed.models.encoder import EncoderSettings, TokenRules
 from hotbed.models.jsonfile import is_there, read_object
 from hotbed.models.keys import ARCHITECTURES
 from hotbed.models.modules import Pipeline, read_pipeline
 from hotbed.models.onnx_weights import integer_storage
+from hotbed.models.proof import prove_sizes
 from hotbed.models.static import read_static, static_config
 from hotbed.models.token_heads import TOKEN_HEADS
 from hotbed.models.transformer import count_positions, read_transformer
-from hotbed.models.weights import INDEX, read_index, stored_dtype
+from hotbed.models.weights import INDEX, Weights, read_index, stored_dtype
 
 __all__ = ["ModelFolder", "list_files", "read_folder"]
 
@@ -249,17 +252,33 @@ def read_folder(
     with reading(path):
         if not path.is_dir():
             raise MissingFileError(f"{path} is not a folder")
-        return evolve(_read(path, name, files), formats=tuple(formats))
+        require_contained(path)
+        folder = evolve(_read(path, name, files), formats=tuple(formats))
+        _prove(folder)
+        return folder
+
+
+def _prove(folder: ModelFolder) -> None:
+    """Compare the configuration with the weights, where they are of a known kind and here."""
+    if folder.family not in ARCHITECTURES or folder.pipeline.is_static:
+        return
+    files = [folder.path / name for name in folder.weight_files]
+    if files and all(file.exists() for file in files):
+        weights = Weights.open(folder.root)
+        shapes = {name: weights.shape(name) or () for name in sorted(weights.names)}
+        prove_sizes(folder.config, files[0], shapes)
 
 
 def _read(path: Path, name: str | None, files: Iterable[str] | None) -> ModelFolder:
     known = list_files(path) if files is None else frozenset(files)
+    if layout.CONFIG not in known and layout.MODULES not in known:
+        explain_absence(path, known)
     check_values(path, has_weights=any(file.endswith(_WEIGHT_FILES) for file in known))
     bare = read_object(path / layout.CONFIG, required=False)
     pipeline = read_pipeline(path, bare)
+    is_module = is_there(path / layout.MODULES)
     if not pipeline.is_static:
         _refuse_unread(path, pipeline, known)
-    is_module = is_there(path / layout.MODULES)
     config, settings = _read_encoder(path / pipeline.transformer, pipeline, is_module=is_module)
     saved = read_object(path / layout.SENTENCE_CONFIG, required=False)
     kind = saved.get("model_type", "SentenceTransformer")

@@ -12,13 +12,17 @@ from numpy.typing import NDArray
 
 from hotbed.errors import CorruptFileError, MissingFileError, UnsupportedModelError
 from hotbed.models.adapter import Adapter, open_adapter
-from hotbed.models.jsonfile import read_object
+from hotbed.models.damage import lfs_advice, looks_like_pointer
+from hotbed.models.jsonfile import is_there, read_object
 from hotbed.models.layout import WEIGHTS
 
 __all__ = ["INDEX", "Weights", "read_index", "stored_dtype", "why_missing"]
 
 INDEX = f"{WEIGHTS}.index.json"
 """Where transformers writes which shard holds which tensor."""
+
+_LONGEST_HEADER = 32_000_000
+"""Bytes. A header takes about 120 a tensor, and some thousand tensors are many."""
 
 _STORAGE = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _WHOLE = ("I64", "I32", "U32", "I16", "U16", "I8", "U8")
@@ -61,16 +65,34 @@ def read_index(path: Path) -> dict[str, str]:
 def _open(path: Path) -> Any:
     from safetensors import SafetensorError, safe_open
 
-    if not path.exists():
+    if not is_there(path):
         beside = [file.name for file in path.parent.glob("*")]
         raise MissingFileError(why_missing(path.parent, beside))
+    if not path.is_file():  # opening a pipe would wait for a writer
+        raise CorruptFileError(f"{path} is no file, but a folder, a pipe or a device")
+    if looks_like_pointer(path):
+        raise CorruptFileError(lfs_advice(path))
     try:
+        _require_header(path)
         return safe_open(path, framework="np")
     except (SafetensorError, OSError, ValueError) as error:
         raise CorruptFileError(
             f"{path} ({path.stat().st_size:,} bytes) cannot be read as safetensors: {error}; "
             f"it may have been cut off: download or save it again"
         ) from error
+
+
+def _require_header(path: Path) -> None:
+    """The header's length, which the file states first, is bounded before anything is read."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if size < 8 or length > min(size - 8, _LONGEST_HEADER):
+        raise CorruptFileError(
+            f"{path} ({size:,} bytes) cannot be read as safetensors: it says that its header has "
+            f"{length:,} bytes (at most {_LONGEST_HEADER:,}); it may have been cut off: download "
+            f"or save it again"
+        )
 
 
 def why_missing(folder: Path, beside: Collection[str]) -> str:
@@ -90,6 +112,12 @@ def why_missing(folder: Path, beside: Collection[str]) -> str:
             f"`SentenceTransformer(folder).save_pretrained(folder)` writes {WEIGHTS}; or let "
             f"`hotbed convert {folder} --to safetensors --out NEW` with `pip install "
             f'"hotbed[torch]"`, which builds tensors and runs nothing'
+        )
+    if others := sorted(name for name in beside if name.endswith(".onnx")):
+        return (
+            f"{folder} holds {', '.join(others[:5])}, and hotbed reads ONNX files that are called "
+            f"model.onnx, or model_int8.onnx and the like, in the folder or in onnx/: rename it "
+            f"to onnx/model.onnx"
         )
     return f"{WEIGHTS} is missing from {folder}; download or save the model again"
 
