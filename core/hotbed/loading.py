@@ -48,6 +48,7 @@ from hotbed.fidelity import Gate, Threshold
 from hotbed.inference.arguments import check_load_arguments
 from hotbed.inference.defaults import CoreDefaults
 from hotbed.inference.embedder import Embedder
+from hotbed.inference.inputs import texts_of
 from hotbed.inference.padding import with_padding_seen
 from hotbed.inference.runner import Runner
 from hotbed.inference.tokenisation import Tokenizer
@@ -283,7 +284,7 @@ class House:
             accept_loss: Whether to keep what falls short, with a note in its report.
             least: What is asked for; None means what the storage decides.
         """
-        given = None if texts is None else tuple(texts)
+        given = None if texts is None else tuple(texts_of(texts, name="texts"))
         return Gate(
             open=self._open_written,
             open_reference=self._open_reference,

@@ -13,6 +13,7 @@ from hotbed.errors import HotbedWarning, UsageError
 from hotbed.fidelity import Fidelity, Threshold, compare_vectors, threshold
 from hotbed.fidelity.texts import TEXTS
 from hotbed.inference.embedder import Embedder
+from hotbed.inference.inputs import texts_of
 from hotbed.loading import load
 
 __all__ = ["Comparison", "validate"]
@@ -64,7 +65,7 @@ def validate(
     Raises:
         UsageError: Their dimensions differ, or there is no text.
     """
-    rows = list(dict.fromkeys(TEXTS if texts is None else texts))
+    rows = list(dict.fromkeys(TEXTS if texts is None else texts_of(texts, name="texts")))
     if not rows:
         raise UsageError("texts is empty; give at least one, or None for the built-in texts")
     if options and isinstance(other, Embedder):

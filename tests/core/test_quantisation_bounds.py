@@ -80,8 +80,8 @@ def test_the_seed_decides() -> None:
     [
         ([], f"0 texts were given, 0 of them different .* needs {LEAST} at least"),
         (["one", "one", " ", "two"], "4 texts were given, 2 of them different and not empty"),
-        ([*GIVEN, 7], "texts are strings, and one is a int: 7"),
-        ("one string", "texts are several strings, and one string was given"),
+        ([*GIVEN, 7], "is int, not a string: 7"),
+        ("one string", "texts is str: .one string.; give a list"),
     ],
 )
 def test_texts_that_will_not_do(texts: Any, words: str) -> None:

@@ -108,7 +108,7 @@ def test_a_changed_adapter_is_another_model(tmp_path: Path) -> None:
         ({"target_modules": "("}, "the pattern"),
         ({"r": 8}, "rank 8"),
         ({"r": "four"}, "not a number"),
-        ({"lora_alpha": float("nan")}, "not a number"),
+        ({"lora_alpha": float("nan")}, "no number"),
         ({"rank_pattern": ["query"]}, "no object"),
     ],
 )

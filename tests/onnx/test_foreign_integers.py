@@ -79,7 +79,9 @@ def folder_with(folder: Path, kind: str, name: str = "model.onnx", dynamic: bool
     return folder
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "model_fp16.onnx", "model_O1.onnx"])
+@pytest.mark.parametrize(
+    "name", ["model.onnx", "model_fp16.onnx", "model_O1.onnx", "model_O4.onnx"]
+)
 @pytest.mark.parametrize("kind", ["int8", "uint8"])
 def test_the_storage_is_what_the_graph_holds(tmp_path: Path, kind: str, name: str) -> None:
     """A name that says floats does not make floats of integers."""

@@ -57,7 +57,7 @@ def test_vectors_are_those_of_onnxruntime(isolated: None, tmp_path: Path, name: 
         np.testing.assert_allclose(vector, wanted[0], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["model_O4.onnx", "model_bnb4.onnx", "model_q4f16.onnx"])
+@pytest.mark.parametrize("name", ["model_bnb4.onnx", "model_q4f16.onnx"])
 def test_what_is_not_run_here_is_said(isolated: None, tmp_path: Path, name: str) -> None:
     """A file in an arithmetic that is not asked for is described, and passed over with a reason."""
     made = foreign(tmp_path / "m", name, "QInt8")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import median
 
 import numpy as np
 from attrs import field, frozen, validators
 
-from hotbed.errors import HealthError
+from hotbed.errors import HealthError, NonFiniteError
 from hotbed.fidelity.compare import compare_vectors
 from hotbed.fidelity.texts import TEXTS
 from hotbed.fidelity.thresholds import Threshold, threshold
 from hotbed.inference.embedder import Embedder
+from hotbed.inference.inputs import texts_of
 from hotbed.registry.reference import ReferenceVectors, fitting, read_reference
 
 __all__ = ["Checked", "Health"]
@@ -42,6 +43,10 @@ class Checked:
     cosine: float | None
 
 
+def _texts(given: Iterable[str]) -> tuple[str, ...]:
+    return tuple(texts_of(given, name="texts"))
+
+
 @frozen(kw_only=True)
 class Health:
     """The check of a candidate.
@@ -56,7 +61,7 @@ class Health:
             asks for what the model's storage promises (docs/quantisation.md).
     """
 
-    texts: tuple[str, ...] = field(default=TEXTS, converter=tuple, repr=lambda t: str(len(t)))
+    texts: tuple[str, ...] = field(default=TEXTS, converter=_texts, repr=lambda t: str(len(t)))
     max_seconds: float | None = 10.0
     min_cosine: float | None = None
 
@@ -75,7 +80,14 @@ class Health:
             HealthError: It is not fit to serve; the message says what was asked and found.
         """
         texts = fitting(model, self.texts)
-        vectors = model.encode(list(texts), prompt="", show_progress_bar=False)
+        try:
+            vectors = model.encode(list(texts), prompt="", show_progress_bar=False)
+        except NonFiniteError as error:
+            first = texts[error.indices[0]]
+            raise HealthError(
+                f"{len(error.indices)} of {len(texts)} vectors hold numbers that are not finite; "
+                f"the first is of {first!r:.60}"
+            ) from error
         wanted = model.truncate_dim or dimension
         if wanted is not None and vectors.shape[1] != wanted:
             raise HealthError(

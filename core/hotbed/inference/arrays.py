@@ -37,7 +37,7 @@ def numbers(
             array = array.astype(dtype, copy=False)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise UsageError(
-            f"{name} cannot be read as rows of equal length of numbers: {error}"
+            f"{name} cannot be read as rows of equal length, of numbers: {error}"
         ) from error
     if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
         raise UsageError(f"{name} holds {array.dtype}, and real numbers are expected")

@@ -86,7 +86,8 @@ def _told(indices: list[int], name: str, model: str) -> str:
     more = f" and {len(indices) - _SHOWN} more" if len(indices) > _SHOWN else ""
     what = f"the output {name!r}" if name else "the vector"
     return (
-        f"{model}: {what} of {shown}{more} holds NaN or infinity: the weights are spoilt, or the "
-        f"arithmetic overflows, as float16's does above 65,504. Try dtype='float32', or convert "
-        f"the model again; hotbed.load(..., on_nonfinite='warn') or 'allow' hands such vectors out"
+        f"{model}: {what} of {shown}{more} holds NaN or infinity: the weights are spoilt, the "
+        f"arithmetic overflows, as float16's does above 65,504, or max pooling has no token left. "
+        f"Try dtype='float32', or convert the model again; hotbed.load(..., on_nonfinite='warn') "
+        f"or 'allow' hands such vectors out"
     )

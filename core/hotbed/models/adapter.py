@@ -20,7 +20,7 @@ from attrs import define, field, frozen
 from numpy.typing import NDArray
 
 from hotbed.errors import CorruptFileError, MissingFileError, UnsupportedModelError
-from hotbed.models.jsonfile import read_object
+from hotbed.models.jsonfile import is_there, read_object
 
 __all__ = ["ADAPTER_CONFIG", "ADAPTER_WEIGHTS", "Adapter", "open_adapter", "refuse_alone"]
 
@@ -120,12 +120,12 @@ def open_adapter(folder: Path, names: Iterable[str]) -> Adapter | None:
         UnsupportedModelError: It is more than plain LoRA; the message names what.
     """
     config_path = folder / ADAPTER_CONFIG
-    if not config_path.exists():
+    if not is_there(config_path):
         return None
     config = read_object(config_path)
     _refuse_more_than_sums(config_path, config)
     path = folder / ADAPTER_WEIGHTS
-    if not path.exists():
+    if not is_there(path):
         beside = (
             f"{_ADAPTER_PICKLE} is a pickle and is not opened; "
             * (folder / _ADAPTER_PICKLE).exists()
@@ -167,7 +167,7 @@ def refuse_alone(folder: Path, *, weights: bool) -> None:
         UnsupportedModelError: There are graphs, of which nobody knows whether it is in them.
     """
     path = folder / ADAPTER_CONFIG
-    if weights or not path.exists():
+    if weights or not is_there(path):
         return
     base = read_object(path).get("base_model_name_or_path")
     named = f"{base!r:.200}" if isinstance(base, str) and base else "a model that it does not name"

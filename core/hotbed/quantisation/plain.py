@@ -15,6 +15,7 @@ from hotbed.backends.values import Recipe
 from hotbed.conversion import Converted, quantize_into
 from hotbed.errors import FidelityError, NoBackendError, UsageError
 from hotbed.fidelity import Report, Threshold
+from hotbed.inference.inputs import texts_of
 from hotbed.loading import House
 from hotbed.models.folder import ModelFolder
 from hotbed.quantisation.asked import Asked, Watch
@@ -85,7 +86,8 @@ def quantize_plainly(
     chosen = decision.chosen
     assert chosen is not None
     assert chosen.route is not None
-    parts = _parts(texts)
+    given = None if texts is None else texts_of(texts, name="texts")
+    parts = _parts(given)
     artifact = house.artifact(chosen.route, located, folder)
     engine = house.engine(chosen.backend)
     gate = house.gate(parts.held_out, accept_loss=accept_loss)

@@ -14,6 +14,7 @@ from attrs import frozen
 from hotbed.errors import UsageError
 from hotbed.fidelity.repetition import CALIBRATION as REPETITIVE
 from hotbed.fidelity.texts import TEXTS
+from hotbed.inference.inputs import texts_of
 from hotbed.tuning.texts import SENTENCES, mixed_texts, spread_over
 
 __all__ = ["LEAST", "Division", "divide"]
@@ -69,10 +70,7 @@ def divide(texts: Sequence[str] | None, seed: int = 0) -> Division:
     """
     if texts is None:
         return _built_in(seed)
-    if wrong := next((item for item in texts if not isinstance(item, str)), None):
-        raise UsageError(f"texts are strings, and one is a {type(wrong).__name__}: {wrong!r:.60}")
-    if isinstance(texts, str):
-        raise UsageError("texts are several strings, and one string was given")
+    texts = texts_of(texts, name="texts")
     different = sorted({text for text in texts if text.strip()})
     if len(different) < LEAST:
         raise UsageError(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from hotbed.errors import CorruptFileError
 from hotbed.fidelity.texts import TEXTS
 from hotbed.inference.embedder import Embedder
+from hotbed.inference.inputs import texts_of
 
 __all__ = ["REFERENCE_FILE", "ReferenceVectors", "compute_reference", "fitting", "read_reference"]
 
@@ -52,7 +53,7 @@ def compute_reference(folder: Path, texts: Sequence[str] = TEXTS) -> ReferenceVe
     from hotbed.loading import load
 
     with load(folder) as model:
-        whole = fitting(model, texts)
+        whole = fitting(model, texts_of(texts, name="texts"))
         return ReferenceVectors(texts=whole, vectors=model.encode(list(whole), prompt=""))
 
 

@@ -15,6 +15,7 @@ from attrs import evolve, field, frozen
 
 from hotbed.backends.decision import Measurement, Request, Verdict
 from hotbed.errors import HotbedError, NoBackendError
+from hotbed.inference.inputs import texts_of
 from hotbed.inference.lanes import LEAST_BATCHES
 from hotbed.measurements import Key, Record, merge
 from hotbed.tuning.bench import Bench
@@ -132,6 +133,7 @@ def tune(bench: Bench, asked: Asked, texts: Sequence[str] | None, watch: Watch) 
     Raises:
         NoBackendError: Nothing can serve the model so.
     """
+    texts = None if texts is None else texts_of(texts, name="texts")
     able, refused = find_candidates(bench, asked)
     if not able:
         lines = [f"  {r.backend} {r.dtype} on {r.device}  {r.reason}" for r in refused]
