@@ -119,9 +119,11 @@ class FidelityError(ConversionError):
 
     Attributes:
         report: What was found; None where it could not be measured.
+        nbytes: Bytes of the files that were refused.
     """
 
     report: Report | None = None
+    nbytes: int = 0
 
 
 class BoundsError(ConversionError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import logging
+import operator
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,12 +27,12 @@ from hotbed.backends.engine import Engine
 from hotbed.backends.selection import select
 from hotbed.backends.values import Artifact, ConvertTarget, LoadOptions, Probe, ProbeRequest
 from hotbed.conversion import GraphCache, converted_artifact
+from hotbed.conversion.written import require_as_written
 from hotbed.errors import BackendError, MissingFileError, NoBackendError, SettingsError, UsageError
 from hotbed.fidelity import Gate, Threshold
-from hotbed.inference.arrays import whole_number
+from hotbed.inference.arguments import check_load_arguments
 from hotbed.inference.defaults import CoreDefaults
 from hotbed.inference.embedder import Embedder
-from hotbed.inference.finite import require_policy
 from hotbed.inference.padding import with_padding_seen
 from hotbed.inference.runner import Runner
 from hotbed.inference.tokenisation import Tokenizer
@@ -62,7 +64,7 @@ class House:
         self.backends = Catalog(BACKENDS, allow=settings.backends, blocked=settings.blocked)
         self.wrappers = Catalog(WRAPPERS, blocked=settings.blocked)
         self.sources = Catalog(SOURCES, blocked=settings.blocked)
-        self.cache = GraphCache(home=settings.home)
+        self.cache = GraphCache(home=settings.home, place=settings.cache)
         self._engines: dict[Found, Engine] = {}
         self._probes: dict[tuple[Found, ProbeRequest], Probe] = {}
         self._decisions: dict[tuple[Request, Model, int | None], Decision] = {}
@@ -106,7 +108,7 @@ class House:
 
     def locate(self, model: str, **options: Any) -> Located:
         """Find a model; options as in ``hotbed.sources.parse``."""
-        reference = parse(model, home=self.settings.home, **options)
+        reference = parse(model, home=self.settings.home, cache=self.settings.cache, **options)
         located = resolve(reference, self.sources)
         for answer in located.tried:
             _log.warning("passed over a source: %s", answer)
@@ -207,6 +209,8 @@ class House:
         """Make the route's file present: fetch it, and convert it where the route says so."""
         companions = folder.companions(route.variant)
         located.fetch([route.variant.file, *companions, *folder.head_files])
+        weights = {route.variant.file, *companions, *folder.head_files}
+        require_as_written(folder, weights, self.cache.digests)
         if not route.converter:
             path = folder.path / route.variant.file
             return Artifact(folder=folder.path, path=path, variant=route.variant)
@@ -319,16 +323,16 @@ def _model_of(folder: ModelFolder) -> Model:
     )
 
 
-def _threads(value: Any) -> int | None:
-    return whole_number(value, "threads")
+def _whole(value: Any) -> Any:
+    """Python's number for numpy's; what is none is refused with all other mistakes."""
+    try:
+        return value if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return value
 
 
-def _max_seq_length(value: Any) -> int | None:
-    return whole_number(value, "max_seq_length")
-
-
-def _truncate_dim(value: Any) -> int | None:
-    return whole_number(value, "truncate_dim")
+def _text(value: Any) -> Any:
+    return str(value) if isinstance(value, os.PathLike) else value
 
 
 @frozen(kw_only=True)
@@ -338,7 +342,7 @@ class _Opening:
     No field has a default, so that none can be left out where one is made.
     """
 
-    model: str
+    model: str = field(converter=_text)
     backend: str | None
     device: str = field(converter=device_name)
     dtype: str | None
@@ -348,15 +352,18 @@ class _Opening:
     local_files_only: bool
     registry: Registry | str | Path | None
     paranoid: bool | None
-    threads: int | None = field(converter=_threads)
+    threads: int | None = field(converter=_whole)
     batch_invariant: bool
-    on_nonfinite: str = field(converter=require_policy)
-    max_seq_length: int | None = field(converter=_max_seq_length)
-    truncate_dim: int | None = field(converter=_truncate_dim)
+    on_nonfinite: str
+    max_seq_length: int | None = field(converter=_whole)
+    truncate_dim: int | None = field(converter=_whole)
     prompts: dict[str, str] | None
     default_prompt_name: str | None
     trust_remote_code: bool
     house: House | None
+
+    def __attrs_post_init__(self) -> None:
+        check_load_arguments({name: getattr(self, name) for name in _OPTIONS})
 
     def __call__(self) -> Embedder:
         """Open the model."""
@@ -454,7 +461,7 @@ def load(
         NoBackendError: Nothing installed can serve the request; the message is the whole table.
     """
     opening = _Opening(
-        model=str(model),
+        model=model,
         backend=backend,
         device=device,
         dtype=dtype,
@@ -522,5 +529,3 @@ def _refuse(asked: _Opening) -> None:
             "trust_remote_code=True: hotbed never runs code from a model folder; it builds the "
             "architectures it knows, and refuses the others by name"
         )
-    if asked.threads is not None and asked.threads < 1:
-        raise UsageError(f"threads={asked.threads} is not a positive number")

@@ -64,7 +64,7 @@ def validate(
     Raises:
         UsageError: Their dimensions differ, or there is no text.
     """
-    rows = list(TEXTS if texts is None else texts)
+    rows = list(dict.fromkeys(TEXTS if texts is None else texts))
     if not rows:
         raise UsageError("texts is empty; give at least one, or None for the built-in texts")
     if options and isinstance(other, Embedder):

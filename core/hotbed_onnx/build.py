@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 from hotbed.errors import UnsupportedModelError
+from hotbed.models.boundary import reading
 from hotbed.models.folder import ModelFolder
 from hotbed.models.weights import Weights
 from hotbed_onnx.architectures.m3 import add_token_heads
@@ -48,6 +49,11 @@ def build_model(folder: ModelFolder, path: Path, *, profile: str) -> None:
         raise UnsupportedModelError(
             f"profile {profile!r} is not known; the ONNX builder writes {', '.join(PROFILES)}"
         )
+    with reading(folder.path, "be built into a graph"):
+        _build(folder, path, profile)
+
+
+def _build(folder: ModelFolder, path: Path, profile: str) -> None:
     emit = emitter(profile)
     graph = Graph(name=folder.name, opset=emit.opset)
     grid = ("batch_size", "sequence_length")

@@ -20,6 +20,14 @@ __all__ = ["Checkpoint", "Dialect", "Layout"]
 
 Floats = NDArray[np.float32]
 
+_WRAPPERS = {
+    "_orig_mod": " (torch.compile)",
+    "module": " (DataParallel or DistributedDataParallel)",
+    "_fsdp_wrapped_module": " (FSDP)",
+    "base_model": " (peft)",
+}
+"""The first part of a prefix → who writes it."""
+
 _SHOWN = 4
 """How many tensors of a kind an error names."""
 
@@ -149,11 +157,27 @@ class Checkpoint:
         wrong += list(self._misshapen.values())[:_SHOWN]
         spare = sorted(name for name in self.weights.names if self._is_spare(name))
         wrong += _shortened("it holds, and config.json leaves no place for, ", spare)
+        if wrong and (prefix := self._foreign_prefix()):
+            raise CorruptFileError(
+                f"{self.weights.path}: the names of its tensors start with {prefix!r}, which a "
+                f"training wrapper put there{_WRAPPERS.get(prefix.split('.')[0], '')}. Save the "
+                f"wrapped model itself with save_pretrained(), or rename the tensors"
+            )
         if wrong:
             raise CorruptFileError(
                 f"{self.weights.path} and config.json disagree: {'; '.join(wrong)}. Save the "
                 f"model again with its own config.json"
             )
+
+    def _foreign_prefix(self) -> str:
+        """What stands before every name that was looked for in vain; ``""`` if nothing does."""
+        for name in self._absent:
+            bare = name.removeprefix(self.prefix)
+            for held in sorted(self.weights.names, key=len):
+                if held.endswith(f".{bare}"):
+                    prefix = held.removesuffix(bare)
+                    return prefix if prefix not in self.layout.prefixes else ""
+        return ""
 
     def _is_spare(self, name: str) -> bool:
         inside = name.startswith(tuple(self.prefix + part for part in self.layout.body))

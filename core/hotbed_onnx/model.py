@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hotbed.backends import Artifact, Loaded, LoadOptions, TokenBatch, cpu_quota
 from hotbed.errors import ClosedError, UnsupportedModelError
+from hotbed.models.onnx_weights import takes_ranges_from_batches
 from hotbed_onnx.integers import here, warn_of_overflow
 from hotbed_onnx.session import OpenSession, open_session
 
@@ -123,10 +124,12 @@ def run(
 
 
 def _batch_dependent(artifact: Artifact, opened: OpenSession) -> bool:
-    """As the file says; of others, integers usually take their ranges from each batch."""
-    integers = artifact.variant.storage in ("int8", "uint8", "q8")
-    said = opened.metadata.get("hotbed.batch_dependent", "yes" if integers else "no")
-    return said != "no"
+    """As hotbed's file says; of others, whether an operator takes its ranges from each batch."""
+    said = opened.metadata.get("hotbed.batch_dependent")
+    if said is not None:
+        return said != "no"
+    integers = artifact.variant.storage not in ("float32", "float16", "bfloat16")
+    return integers and takes_ranges_from_batches(artifact.path)
 
 
 def _masks_padding(opened: OpenSession) -> bool | None:

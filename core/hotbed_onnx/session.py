@@ -7,7 +7,14 @@ from typing import Any
 
 from attrs import frozen
 
-from hotbed.errors import CorruptFileError, DeviceError, MissingFileError, ModelError
+from hotbed.errors import (
+    CorruptFileError,
+    DeviceError,
+    MissingFileError,
+    ModelError,
+    UnsupportedModelError,
+)
+from hotbed.models.damage import lfs_advice, looks_like_pointer
 from hotbed_onnx.forks import keep_in_children
 from hotbed_onnx.operators import refuse_loops
 from hotbed_onnx.runtime import import_onnxruntime
@@ -55,6 +62,8 @@ def open_session(path: Path, *, provider: str, threads: int) -> OpenSession:
         raise MissingFileError(f"{path} is missing")
     if path.stat().st_size == 0:
         raise CorruptFileError(f"{path} is empty; convert or download it again")
+    if looks_like_pointer(path):
+        raise CorruptFileError(lfs_advice(path))
     refuse_loops(path)
     options = onnxruntime.SessionOptions()
     # Errors come as exceptions too; the log would write names out of the file to the terminal.
@@ -85,7 +94,14 @@ def open_session(path: Path, *, provider: str, threads: int) -> OpenSession:
 
 
 def _in_our_words(path: Path, error: Exception) -> ModelError:
+    onnxruntime = import_onnxruntime()
+
     text = str(error).strip().splitlines()[0]
+    if "Unsupported model IR version" in text or "opset" in text.lower():
+        return UnsupportedModelError(
+            f"{path} was written for a newer ONNX than onnxruntime {onnxruntime.__version__} "
+            f"reads: {text}. Update onnxruntime, or export the model again for an older opset"
+        )
     lowered = text.replace(str(path.parent), "").lower()  # a folder may be called my_data
     if "external data" in lowered or "escapes" in lowered or "_data" in lowered:
         return ModelError(

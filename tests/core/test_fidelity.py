@@ -121,7 +121,13 @@ def test_a_small_case_by_hand() -> None:
     """One row turned by a right angle, one kept: cosines 0 and 1."""
     found = compare_vectors(np.array([[1, 0], [0, 2]]), np.array([[0, 3], [0, 1]]))
     assert found == Fidelity(
-        texts=2, lowest=0.0, percentile=0.01, mean=0.5, max_abs=3.0, neighbours=None
+        texts=2,
+        lowest=0.0,
+        percentile=0.01,
+        mean=0.5,
+        max_abs=3.0,
+        neighbours=None,
+        margin=pytest.approx(0.98),  # 1.96 · √½ / √2
     )
 
 
@@ -228,8 +234,10 @@ def test_what_cannot_be_compared_is_an_error(first: Any, second: Any, said: str)
 )
 def test_the_thresholds(dtype: str, lowest: float, mean: float) -> None:
     """What the documentation promises for each arithmetic, in all of its spellings."""
+    edges = 0.9 if mean > -1 else lowest
     for spelling in [name for name, meant in DTYPES.items() if meant == dtype]:
-        assert threshold(spelling) == Threshold(lowest=lowest, mean=mean)
+        asked = threshold(spelling)
+        assert asked == Threshold(lowest=lowest, mean=mean, edges=edges, repetition=lowest)
 
 
 def test_every_arithmetic_has_its_line_above() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from hotbed.errors import SourceError
 from hotbed.sources import parse, resolve
@@ -32,14 +33,17 @@ def lay_out(hub: Path, commit: str = COMMIT, branch: str = "main") -> Path:
 
 
 _LOCATE = """
-import json, sys, time
+import json, sys, time, warnings
 from pathlib import Path
 from hotbed.errors import SourceError
 from hotbed.sources import parse, resolve
 started = time.perf_counter()
 try:
-    located = resolve(parse(sys.argv[1], home=Path("home")))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        located = resolve(parse(sys.argv[1], home=Path("home")))
     answer = {"path": str(located.path), "files": len(located.files)}
+    answer["warnings"] = [str(one.message) for one in caught]
 except SourceError as error:
     answer = {"error": str(error)}
 answer["seconds"] = time.perf_counter() - started
@@ -147,6 +151,42 @@ def test_a_hub_that_never_answers_is_given_up(silent: str) -> None:
     assert "hf://acme/tiny" in str(answer["error"])
     assert float(str(answer["seconds"])) < GIVE_UP_AFTER + STARTING
     assert time.perf_counter() - started < GIVE_UP_AFTER + 2 * STARTING
+
+
+@pytest.mark.parametrize("revision", ["", "@main"])
+def test_a_hub_that_cannot_be_reached_leaves_the_cache(tmp_path: Path, revision: str) -> None:
+    """As snapshot_download does: the cached snapshot, and a word about it."""
+    folder = lay_out(tmp_path / "hf" / "hub")
+    hf = {"HF_HOME": str(tmp_path / "hf"), "HF_ENDPOINT": "http://127.0.0.1:9"}
+    answer = in_child(f"acme/tiny{revision}", **hf)
+    assert answer["path"] == str(folder)
+    (warning,) = answer["warnings"]  # type: ignore[misc, attr-defined]
+    assert "cannot be reached" in warning
+    assert COMMIT in warning
+
+
+@pytest.mark.parametrize(("first", "second", "offline"), [("", "1", True), ("0", "1", False)])
+def test_transformers_own_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, second: str, offline: bool
+) -> None:
+    """TRANSFORMERS_OFFLINE counts where HF_HUB_OFFLINE holds nothing, as in huggingface_hub."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", first)
+    monkeypatch.setenv("TRANSFORMERS_OFFLINE", second)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(SourceError) as caught:
+        resolve(parse("acme/absent", home=tmp_path))
+    assert ("TRANSFORMERS_OFFLINE" in str(caught.value)) == offline
+
+
+@pytest.mark.parametrize("name", ["modules.json", "tokenizer.json", "1_Pooling/config.json"])
+def test_a_small_file_whose_blob_is_gone(tmp_path: Path, name: str) -> None:
+    """A snapshot without it would be another model: offline it is not there."""
+    folder = lay_out(tmp_path / "hub")
+    (folder / name).unlink()
+    (folder / name).symlink_to("../../blobs/gone")
+    reference = parse("acme/tiny", home=tmp_path, cache_folder=tmp_path / "hub")
+    with pytest.raises(SourceError, match="not whole there"):
+        resolve(evolve(reference, local_files_only=True))
 
 
 @pytest.mark.parametrize("model", ["hf://tiny", "hf://a/b/c"])

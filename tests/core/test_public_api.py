@@ -113,8 +113,8 @@ def test_signature_of_load() -> None:
 def test_signature_of_encode() -> None:
     """``encode`` takes sentence-transformers 6's arguments, in its order, with its defaults.
 
-    Departures: ``batch_size`` is a cap, and there are three more keywords, for integer ranges and
-    for what some models give besides one vector.
+    Departures: ``batch_size`` is a cap, and there are four more keywords, for integer ranges, for
+    what some models give besides one vector, and for texts that are not Unicode.
     """
     assert list(_defaults(hotbed.Embedder.encode).items())[1:] == [
         ("inputs", ...),
@@ -132,6 +132,7 @@ def test_signature_of_encode() -> None:
         ("ranges", None),
         ("calibration_embeddings", None),
         ("outputs", None),
+        ("on_invalid_text", "error"),
     ]
     more = {"ranges", "calibration_embeddings", "outputs"}
     assert _keyword_only(hotbed.Embedder.encode) == more

@@ -135,7 +135,7 @@ def test_a_graph_whose_manifest_is_broken(
 ) -> None:
     """A load names the way out, listings pass it over, and ``prune`` removes it as promised."""
     encode(tiny)
-    manifest = graphs()[0] / "hotbed.json"
+    manifest = graphs()[0] / "graph.json"
     manifest.unlink()
     if content is not None:
         manifest.write_text(content)

@@ -24,6 +24,8 @@ def calls(tmp_path: Path) -> list[Call]:
     place.mkdir()
     models = [build_tiny(tmp_path / str(n), config={"hidden_size": 32 + 32 * n}) for n in (0, 1)]
     with Registry(place) as registry, recorded(place) as calls:
+        calls += [Call("folder", "blobs"), Call("folder", "blobs/stages")]  # there already
+        calls += [Call("flush", "."), Call("flush", "blobs")]
 
         def commit(connection: Connection) -> None:
             needed = connection.exec_driver_sql("SELECT DISTINCT sha256 FROM files").scalars()

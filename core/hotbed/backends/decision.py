@@ -241,7 +241,16 @@ class Decision:
         for row in rows:
             cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
             lines.append(f"  {'  '.join(cells)}  {row[3]}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *self._unknown_name()])
+
+    def _unknown_name(self) -> list[str]:
+        """What to name instead of a backend that is not there, as sentence-transformers' onnx."""
+        asked, names = self.request.backend, [verdict.backend for verdict in self.verdicts]
+        if not asked or asked in names:
+            return []
+        near = [name for name in names if asked.lower() in name]
+        advice = f"; did you mean backend={near[0]!r}?" if near else ""
+        return [f"there is no backend called {asked!r}; installed: {', '.join(names)}{advice}"]
 
     def as_dict(self) -> dict[str, Any]:
         """The decision as plain values, for JSON."""

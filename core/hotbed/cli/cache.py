@@ -12,6 +12,7 @@ from hotbed.cli.console import megabytes, out, plain_table, print_json
 from hotbed.cli.parameters import JsonOption
 from hotbed.errors import UsageError
 from hotbed.loading import default_house
+from hotbed.sources.unpacked import prune_sources, unpacked_sources
 
 __all__ = ["app"]
 
@@ -28,11 +29,12 @@ def list_(as_json: JsonOption = False) -> None:
     house = default_house()
     versions = sorted((house.settings.home / "registered").glob("??/*"))
     entries = house.cache.entries()
-    sources = sorted((house.settings.home / "sources").glob("*/*"))
+    sources = unpacked_sources(house.settings)
     if as_json:
         print_json(
             {
                 "home": str(house.settings.home),
+                "cache": str(house.settings.cache),
                 "graphs": [
                     {
                         "model": entry.model,
@@ -63,7 +65,8 @@ def list_(as_json: JsonOption = False) -> None:
         table.add_row(path.name[:12], "(version)", megabytes(_size(path)), used, str(path))
     out.print(table)
     total = sum(entry.nbytes for entry in entries) + sum(map(_size, [*sources, *versions]))
-    out.print(f"\n{megabytes(total)} in {house.settings.home}")
+    places = dict.fromkeys([str(house.settings.home), str(house.settings.cache)])
+    out.print(f"\n{megabytes(total)} in {' and '.join(places)}")
 
 
 @app.command("prune")
@@ -74,7 +77,11 @@ def prune(
     everything: Annotated[bool, typer.Option("--all", help="Remove all of them.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove converted graphs and checked-out versions; the next load makes them again."""
+    """Remove converted graphs, unpacked sources and checked-out versions.
+
+    The next load makes them again, or fetches them. A source has no time of last use: it goes by
+    the time when it was unpacked.
+    """
     from hotbed.registry.checkout import prune_checkouts
 
     if (older_than is None) != everything:
@@ -83,14 +90,22 @@ def prune(
     removed, stages = house.cache.prune(age)
     freed = sum(entry.nbytes for entry in removed)
     versions = prune_checkouts(house.settings.home / "registered", age)
+    sources = prune_sources(house.settings, age)
     if as_json:
         paths = [str(entry.path) for entry in removed]
-        gone = [str(path) for path in versions]
-        print_json({"removed": paths, "bytes": freed, "unfinished": stages, "versions": gone})
+        print_json(
+            {
+                "removed": paths,
+                "bytes": freed,
+                "unfinished": stages,
+                "versions": [str(path) for path in versions],
+                "sources": [str(path) for path in sources],
+            }
+        )
         return
     out.print(
-        f"removed {len(removed)} graphs, {megabytes(freed)}, and {len(versions)} versions; "
-        f"{stages} unfinished folders"
+        f"removed {len(removed)} graphs, {megabytes(freed)}, {len(sources)} sources and "
+        f"{len(versions)} versions; {stages} unfinished folders"
     )
 
 

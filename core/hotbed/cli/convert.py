@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hotbed.cli.console import megabytes, out, print_json
-from hotbed.cli.fidelity import in_words
+from hotbed.cli.fidelity import in_words, warnings_of
 from hotbed.cli.parameters import (
     BackendOption,
     JsonOption,
@@ -22,6 +22,8 @@ from hotbed.cli.texts import read_texts
 from hotbed.making import convert as write
 from hotbed.models.layout import is_metadata
 from hotbed.quantisation import Written
+from hotbed.quantisation.mixes import FLOAT32
+from hotbed.quantisation.promise import caveat
 
 __all__ = ["convert"]
 
@@ -103,13 +105,15 @@ def _as_dict(done: Written, profile: str) -> dict[str, object]:
     searched = {}
     if done.found is not None:
         trials = [one.as_dict() for one in done.found.trials]
-        searched = {"refused": done.refused, "trials": trials}
+        held_out = done.found.chosen.held_out if done.found.chosen else None
+        searched = {"refused": done.refused, "trials": trials, "caveat": caveat(held_out)}
     return {
         "folder": str(converted.path),
         "backend": done.backend,
         "profile": profile,
         "files": _sizes(converted.path),
         "reports": [report.as_dict() for report in converted.reports],
+        "warnings": [said for report in converted.reports for said in warnings_of(report)],
         **searched,
     }
 
@@ -120,7 +124,10 @@ def _show(done: Written) -> None:
     for report in done.converted.reports:
         out.print(in_words(report))
     if done.found is not None and done.found.chosen is not None:
+        mix = done.found.chosen.mix
+        kept = sum(recipe == FLOAT32 for _, recipe in mix.layers)
         out.print(
-            f"the plain recipe was refused, so layers were searched for that stay float32: "
-            f"{done.found.chosen.mix}, {len(done.found.trials)} tried",
+            f"the plain recipe was refused; of those tried, {len(done.found.trials)}, this is the "
+            f"smallest that keeps the bounds: {mix}; layers that stay float32: {kept or 'none'}",
         )
+        out.print(caveat(done.found.chosen.held_out))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from types import TracebackType
 from typing import Any
 
 from hotbed.cli.console import errors
 
 __all__ = ["Steps"]
+
+_searching = logging.getLogger("hotbed.quantisation")
+"""Says how long a search will take, and how far it is; nobody should need -v for that."""
 
 
 class Steps:
@@ -25,6 +29,7 @@ class Steps:
             Progress,
             TextColumn,
             TimeElapsedColumn,
+            TimeRemainingColumn,
         )
 
         self._name = name
@@ -34,6 +39,8 @@ class Steps:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
             console=errors,
             transient=True,
             disable=not errors.is_terminal,
@@ -41,6 +48,8 @@ class Steps:
         self._task = self._progress.add_task(name, total=None)
 
     def __enter__(self) -> Steps:
+        if not _searching.isEnabledFor(logging.INFO):
+            _searching.setLevel(logging.INFO)
         self._progress.start()
         return self
 
@@ -51,6 +60,7 @@ class Steps:
         traceback: TracebackType | None,
     ) -> None:
         self._progress.stop()
+        _searching.setLevel(logging.NOTSET)
 
     def expect(self, steps: int) -> None:
         """So many more steps will come."""

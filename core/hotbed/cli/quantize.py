@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from hotbed.cli.console import errors, megabytes, out, plain_table, print_json
+from hotbed.cli.fidelity import warnings_of
 from hotbed.cli.parameters import JsonOption, LocalOption, ModelArgument, RevisionOption
 from hotbed.cli.progress import Steps
 from hotbed.cli.texts import read_texts
@@ -17,6 +18,7 @@ from hotbed.errors import UsageError
 from hotbed.making import bounds_of, search_into
 from hotbed.publishing import refuse_existing
 from hotbed.quantisation import Asked, Found, Trial, require
+from hotbed.quantisation.promise import caveat
 
 __all__ = ["quantize"]
 
@@ -146,8 +148,16 @@ def _show(found: Found) -> None:
     for one in found.trials:
         table.add_row(*_row(one, chosen=one == found.chosen))
     out.print(table)
+    for warning in _warnings(found):
+        out.print(f"warning: {warning}")
     for refusal in found.refusals:
         errors.print(f"{refusal.backend}: {refusal.reason}", style="dim")
+
+
+def _warnings(found: Found) -> list[str]:
+    """What the gate warns of in what was written."""
+    reports = found.converted.reports if found.converted else ()
+    return [said for report in reports for said in warnings_of(report)]
 
 
 def _row(one: Trial, *, chosen: bool) -> list[str]:
@@ -173,7 +183,8 @@ def _in_words(chosen: Trial, output: Path, seconds: float) -> str:
     promise = ""
     if held is not None:
         promise = (
-            f"on {held.texts} held-out texts: lowest cosine {held.lowest:.4f}, mean {held.mean:.4f}"
+            f"on {held.texts} held-out texts: lowest cosine {held.lowest:.4f}, mean "
+            f"{held.mean:.4f} ± {held.margin:.4f}; {caveat(held)}"
         )
     stable = "depends on its neighbours" if chosen.batch_dependent else "does not depend on others"
     return (
@@ -192,6 +203,8 @@ def _as_dict(found: Found, output: Path) -> dict[str, object]:
         "machine": str(found.machine),
         "float32_bytes": found.float32_bytes,
         "chosen": found.chosen.as_dict() if found.chosen else None,
+        "caveat": caveat(found.chosen.held_out) if found.chosen else "",
+        "warnings": _warnings(found),
         "trials": [one.as_dict() for one in found.trials],
         "sensitivities": [attrs.asdict(one) for one in found.sensitivities],
         "refusals": [attrs.asdict(one) for one in found.refusals],

@@ -172,7 +172,7 @@ def show(
         "training_data": manifest.training_data,
         "training_digest": manifest.training_digest,
         "signed": signed,
-        "files": [attrs.asdict(entry) for entry in manifest.files],
+        "files": [entry.said() for entry in manifest.files],
         "variants": list(manifest.variants),
         "made": list(manifest.made),
     }

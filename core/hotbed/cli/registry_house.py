@@ -1,4 +1,4 @@
-"""``hotbed registry delete | gc | audit | doctor | check``: keeping house."""
+"""``hotbed registry delete | gc | adopt | audit | doctor | check``: keeping house."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hotbed.cli.console import megabytes, out, print_json
 from hotbed.cli.parameters import JsonOption
 from hotbed.cli.registry_parameters import ReferenceArgument, RegistryOption, WhyOption, opened
 from hotbed.errors import UsageError
+from hotbed.registry import Registry
 
 __all__ = ["add_to"]
 
@@ -20,6 +21,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("delete")(delete)
     app.command("gc")(gc)
+    app.command("adopt")(adopt)
     app.command("audit")(audit)
     app.command("doctor")(doctor)
     app.command("check")(check)
@@ -49,17 +51,50 @@ def gc(
     older_than: Annotated[
         float, typer.Option(min=0, help="Hours since a writer wanted the file.")
     ] = 1.0,
+    abandon: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NUMBER:DIGEST of a newer database that is gone, as the refusal prints it: what "
+            "it knew is given up. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     registry: RegistryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Remove the files that no version reaches."""
     with opened(registry) as found:
-        done = found.gc(dry=dry_run, older_than=older_than * 3600)
+        done = found.gc(dry=dry_run, older_than=older_than * 3600, abandon=abandon or ())
     if as_json:
         print_json(attrs.asdict(done))
     else:
         verb = "would be removed" if done.dry else "removed"
         out.print(f"{done.blobs} files, {megabytes(done.nbytes)}, {verb}")
+
+
+def adopt(
+    previous: Annotated[
+        str,
+        typer.Option(
+            help="The id of the registry whose files they were, as the refusal prints it.",
+            show_default="none",
+        ),
+    ] = "",
+    registry: RegistryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take over a place for files that carries no registry's id, or that of one that is gone."""
+    with Registry.adopt(registry, previous=previous or None) as found:
+        own, spare = found.store.ownership.registry, found.gc(dry=True, older_than=0)
+        place = found.store.blobs.place
+    if as_json:
+        print_json({"registry": own, "blobs": place, "unreached": attrs.asdict(spare)})
+        return
+    out.print(
+        f"the files in {place} belong to the registry {own} now; it needs none of {spare.blobs} "
+        f"files, {megabytes(spare.nbytes)}, which gc would remove",
+        markup=False,
+    )
 
 
 def audit(

@@ -1,19 +1,24 @@
-"""Converted graphs under ``HOTBED_HOME``, by what they were made from.
+"""Converted graphs, by what they were made from.
 
-The key holds the digests of every file that the conversion reads, so a folder that changes gets a
-new graph and an old one is never taken for it. A graph appears by one rename; processes that
+They lie in the cache folder; those that earlier versions kept under ``HOTBED_HOME`` are still found
+there. The key holds the digests of every file that the conversion reads, so a folder that changes
+gets a new graph and an old one is never taken for it. A graph appears by one rename; processes that
 build the same one at the same time each build it, and the first to finish is kept.
+
+What was written is compared with its digests at each load; a damaged graph is made again. A graph
+that is there can be loaded from a disk that nobody may write to.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +27,18 @@ from attrs import field, frozen
 from hotbed.backends.values import ConvertTarget, Variant
 from hotbed.errors import CorruptFileError
 from hotbed.fidelity.report import Report
+from hotbed.formats import known, require_version
 from hotbed.models.digests import DigestCache, combine
 from hotbed.models.folder import ModelFolder
+from hotbed.models.integrity import Change, changes, file_digests
 from hotbed.publishing import STAGE_PREFIX, is_abandoned, staging
 
 __all__ = ["Entry", "GraphCache", "source_files"]
 
 _log = logging.getLogger("hotbed.conversion")
 
-_MANIFEST = "hotbed.json"
+_MANIFEST, _OLD_MANIFEST = "graph.json", "hotbed.json"
+_FORMAT, _VERSION = "hotbed.graph", 1
 
 
 @frozen(kw_only=True)
@@ -44,6 +52,7 @@ class Entry:
         nbytes: Bytes on disk.
         used: When it was last opened, in seconds since 1970.
         variants: What it holds.
+        files: File → sha256, as they were written; empty for those of older versions.
     """
 
     path: Path
@@ -52,13 +61,20 @@ class Entry:
     nbytes: int
     used: float
     variants: tuple[Variant, ...]
+    files: Mapping[str, str]
 
 
 @frozen(kw_only=True)
 class GraphCache:
-    """The converted graphs of one ``HOTBED_HOME``."""
+    """The converted graphs of a user.
+
+    Attributes:
+        home: ``HOTBED_HOME``.
+        place: The cache folder; None means ``home``.
+    """
 
     home: Path
+    place: Path | None = None
     digests: DigestCache = field(init=False)
 
     @digests.default
@@ -67,8 +83,13 @@ class GraphCache:
 
     @property
     def root(self) -> Path:
-        """Where the graphs lie."""
-        return self.home / "graphs"
+        """Where graphs are put."""
+        return (self.place or self.home) / "graphs"
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """Where graphs are looked for: earlier versions kept them all under ``home``."""
+        return tuple(dict.fromkeys([self.root, self.home / "graphs"]))
 
     def key(self, folder: ModelFolder, target: ConvertTarget, converter: str) -> str:
         """The key of a conversion: its sources' digests, the converter's version, the target."""
@@ -94,14 +115,23 @@ class GraphCache:
             make: Makes it in an empty folder; gives what was written, and how near each came.
         """
         key = self.key(folder, target, converter)
-        path = self.root / key[:2] / key
-        if not path.is_dir():
-            with staging(path) as stage:
-                variants, reports = make(stage)
-                _write_manifest(stage, folder, target, converter, variants, reports)
-        entry = read_entry(path)
-        os.utime(path / _MANIFEST)  # its mtime is when it was last used
-        return entry
+        paths = [root / key[:2] / key for root in self.roots]
+        path = next((path for path in paths if path.is_dir()), paths[0])
+        if path.is_dir():
+            entry = read_entry(path)
+            if not (wrong := self._damage(entry)):
+                with contextlib.suppress(OSError):  # a disk that nobody may write to
+                    os.utime(_manifest(path))  # its mtime is when it was last used
+                return entry
+            _log.warning("%s is damaged, and is made again: %s", path, wrong[0])
+            _replace(path, wrong)
+        with staging(paths[0]) as stage:
+            variants, reports = make(stage)
+            _write_manifest(stage, folder, target, converter, variants, reports)
+        return read_entry(paths[0])
+
+    def _damage(self, entry: Entry) -> list[Change]:
+        return changes(entry.path, entry.files, entry.files, self.digests)
 
     def entries(self) -> list[Entry]:
         """Every whole graph, the one used last first."""
@@ -114,7 +144,7 @@ class GraphCache:
         return sorted(found, key=lambda entry: -entry.used)
 
     def _folders(self) -> list[Path]:
-        folders = [path for path in self.root.glob("*/*") if path.is_dir()]
+        folders = [p for root in self.roots for p in root.glob("*/*") if p.is_dir()]
         return [path for path in folders if not path.name.startswith(STAGE_PREFIX)]
 
     def prune(self, older_than: float | None = None) -> tuple[list[Entry], int]:
@@ -134,10 +164,26 @@ class GraphCache:
         if older_than is None:
             for path in self._folders():  # what is left cannot be read
                 _remove(path)
-        stages = [path for path in self.root.glob(f"*/{STAGE_PREFIX}*") if is_abandoned(path)]
+        found = [path for root in self.roots for path in root.glob(f"*/{STAGE_PREFIX}*")]
+        stages = [path for path in found if is_abandoned(path)]
         for path in stages:
             shutil.rmtree(path, ignore_errors=True)
         return removed, len(stages)
+
+
+def _replace(path: Path, wrong: list[Change]) -> None:
+    """Put a damaged graph away.
+
+    Raises:
+        CorruptFileError: It cannot be put away; the damage is named.
+    """
+    try:
+        _remove(path)
+    except OSError as error:
+        raise CorruptFileError(
+            f"{path} is damaged, and cannot be replaced ({error}): {wrong[0]}. Remove it where it "
+            f"can be written, or set HOTBED_HOME to another folder"
+        ) from error
 
 
 def _remove(path: Path) -> None:
@@ -152,6 +198,7 @@ def source_files(folder: ModelFolder) -> list[str]:
     prefix = f"{folder.pipeline.transformer}/" if folder.pipeline.transformer else ""
     wanted = {f"{prefix}config.json", "modules.json"}
     wanted |= {*folder.weight_files, *folder.head_files, *folder.token_heads.values()}
+    wanted |= {*folder.adapter_files}
     if not folder.weight_files:  # whichever file the converter reads is among these
         for variant in folder.variants:
             wanted |= {variant.file, *folder.companions(variant)}
@@ -171,6 +218,9 @@ def _write_manifest(
     import attrs
 
     value = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "files": file_digests(stage),
         "model": folder.name,
         "converter": converter,
         "target": attrs.asdict(target),
@@ -186,19 +236,31 @@ def read_entry(path: Path) -> Entry:
     Raises:
         CorruptFileError: Its manifest cannot be read.
     """
-    manifest = path / _MANIFEST
+    manifest = _manifest(path)
     try:
         value: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
+        if manifest.name == _MANIFEST:
+            require_version(value, _FORMAT, _VERSION)
+        files = {str(name): str(digest) for name, digest in value.get("files", {}).items()}
+        if strange := [name for name in files if name != Path(name).name]:
+            raise ValueError(f"{strange[0]!r} is no file beside it")
         return Entry(
             path=path,
             model=value["model"],
             profile=value["target"]["profile"],
             nbytes=sum(file.stat().st_size for file in path.iterdir()),
             used=manifest.stat().st_mtime,
-            variants=tuple(Variant(**variant) for variant in value["variants"]),
+            variants=tuple(Variant(**known(Variant, one)) for one in value["variants"]),
+            files=files,
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CorruptFileError(
             f"{manifest} cannot be read ({type(error).__name__}: {error}); "
             f"`hotbed cache prune --all` removes it, and the next load makes it again"
         ) from error
+
+
+def _manifest(path: Path) -> Path:
+    """The record of a graph; earlier versions gave it the name of another."""
+    old = path / _OLD_MANIFEST
+    return old if not (path / _MANIFEST).exists() and old.exists() else path / _MANIFEST

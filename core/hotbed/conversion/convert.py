@@ -17,9 +17,10 @@ from hotbed.conversion.cache import GraphCache, source_files
 from hotbed.conversion.failures import told_in_our_words
 from hotbed.conversion.record import Made, add_record
 from hotbed.conversion.room import require_room
-from hotbed.errors import BackendError, ConversionError
+from hotbed.errors import BackendError, ConversionError, FidelityError
 from hotbed.fidelity import Gate, Report, source_reference
 from hotbed.fidelity.gate import Reference
+from hotbed.models.containment import contained
 from hotbed.models.digests import sha256
 from hotbed.models.folder import ModelFolder
 from hotbed.models.layout import WEIGHTS, format_folder, is_metadata
@@ -135,7 +136,9 @@ def publish(
     if out.exists():
         raise ConversionError(f"{out} exists; {folder.name} was not converted into it")
     with told_in_our_words(folder, out), staging(out) as stage:
-        _copy_files(folder, stage, keep_weights=keep_weights)
+        # The weights that a copy keeps, and those that come of a pickle, are the base's own.
+        base = keep_weights or work.format == "safetensors"
+        _copy_files(folder, stage, keep_weights=keep_weights, adapter=base)
         place_of = format_folder(work.format, engine.manifest.formats)
         inside = Path(folder.pipeline.transformer, place_of)
         place = stage / inside
@@ -183,17 +186,23 @@ def _written(
     reports = []
     for variant in variants:
         artifact = Artifact(folder=folder.path, path=place / variant.file, variant=variant)
-        reports.append(gate.check(folder, artifact, work.reference))
+        try:
+            reports.append(gate.check(folder, artifact, work.reference))
+        except FidelityError as error:
+            error.nbytes = sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
+            raise
     return variants, tuple(reports)
 
 
-def _copy_files(folder: ModelFolder, stage: Path, *, keep_weights: bool) -> None:
+def _copy_files(folder: ModelFolder, stage: Path, *, keep_weights: bool, adapter: bool) -> None:
     """Configuration, tokenizer, card and modules; the transformer's weights where asked for."""
     weights = set(folder.weight_files)
     wanted = {f"{path}/{WEIGHTS}" for path in folder.pipeline.head_paths}
     wanted |= {name for name in folder.files if is_metadata(name)}
     wanted = wanted | weights if keep_weights else wanted - weights
+    changing = {*folder.adapter_files}
+    wanted = wanted | changing if adapter else wanted - changing
     for name in sorted(wanted & folder.files):
         if (folder.path / name).is_file():
             (stage / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder.path / name, stage / name)
+            shutil.copyfile(contained(folder.path, name), stage / name)

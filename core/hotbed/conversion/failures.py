@@ -13,6 +13,9 @@ from hotbed.models.folder import ModelFolder
 __all__ = ["told_in_our_words"]
 
 
+_BARRED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR)
+
+
 @contextlib.contextmanager
 def told_in_our_words(folder: ModelFolder, out: Path) -> Iterator[None]:
     """Turn what the disk says into a ConversionError that names the folder."""
@@ -24,6 +27,8 @@ def told_in_our_words(folder: ModelFolder, out: Path) -> Iterator[None]:
         if not isinstance(cause, OSError):
             raise
         why = "the disk is full" if cause.errno == errno.ENOSPC else f"{cause}"
+        if cause.errno in _BARRED:
+            why += ", so another place is needed: HOTBED_HOME names one"
         raise ConversionError(
             f"{folder.name} was not converted into {out}: {why}; nothing was left there"
         ) from error

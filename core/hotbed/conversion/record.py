@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,14 @@ from attrs import field, frozen
 from hotbed.backends.values import Variant
 from hotbed.errors import CorruptFileError
 from hotbed.fidelity.report import Report
+from hotbed.formats import known, require_version
+from hotbed.models.integrity import file_digests
 from hotbed.version import __version__
 
-__all__ = ["RECORD", "Made", "add_record", "read_records"]
+__all__ = ["RECORD", "Made", "add_record", "read_digests", "read_records"]
 
 RECORD = "hotbed.json"
-_VERSION = 1
+_FORMAT, _VERSION = "hotbed.folder", 1
 
 
 @frozen(kw_only=True)
@@ -52,10 +56,17 @@ class Made:
 
 
 def add_record(folder: Path, made: Made) -> None:
-    """Write a record into a folder, after those that it has."""
+    """Write a record into a folder, after those that it has, with the digests of its files.
+
+    Call it last: what is written afterwards is not covered. What a later version wrote into older
+    records is kept.
+    """
+    before = _read(folder).get("made", [])
     value = {
+        "format": _FORMAT,
         "version": _VERSION,
-        "made": [attrs.asdict(one) for one in (*read_records(folder), made)],
+        "files": file_digests(folder, without=[RECORD]),
+        "made": [*before, attrs.asdict(made)],
     }
     text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
     (folder / RECORD).write_text(text, encoding="utf-8")
@@ -67,22 +78,50 @@ def read_records(folder: Path) -> Sequence[Made]:
     Raises:
         CorruptFileError: The file is there and cannot be read.
     """
-    path = folder / RECORD
-    if not path.exists():
-        return ()
+    with _readable(folder):
+        return tuple(_made(one) for one in _read(folder).get("made", []))
+
+
+def read_digests(folder: Path) -> dict[str, str]:
+    """File → sha256 of what hotbed wrote into a folder; nothing where no record says so.
+
+    Raises:
+        CorruptFileError: The record is there and cannot be read.
+    """
+    with _readable(folder):
+        return {str(name): str(digest) for name, digest in _read(folder).get("files", {}).items()}
+
+
+@contextlib.contextmanager
+def _readable(folder: Path) -> Iterator[None]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        if value["version"] != _VERSION:
-            raise ValueError(f"version {value['version']}; this hotbed reads {_VERSION}")
-        return tuple(_made(one) for one in value["made"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CorruptFileError(
-            f"{path} cannot be read ({type(error).__name__}: {error}); remove it to go on "
-            f"without the history that it holds"
-        ) from error
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _unreadable(folder / RECORD, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> CorruptFileError:
+    return CorruptFileError(
+        f"{path} cannot be read ({type(error).__name__}: {error}); remove it to go on "
+        f"without the history that it holds"
+    )
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    path = folder / RECORD
+    if not os.path.lexists(path):
+        return {}
+    try:
+        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        require_version(value, _FORMAT, _VERSION)
+        if not isinstance(value["made"], list):
+            raise TypeError("`made` is no list")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _unreadable(path, error) from error
+    return value
 
 
 def _made(value: dict[str, Any]) -> Made:
-    variants = tuple(Variant(**variant) for variant in value["variants"])
+    variants = tuple(Variant(**known(Variant, variant)) for variant in value["variants"])
     reports = tuple(Report.from_dict(report) for report in value["reports"])
-    return Made(**{**value, "variants": variants, "reports": reports})
+    return Made(**{**known(Made, value), "variants": variants, "reports": reports})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
+from hotbed.bounded import free_bytes
 from hotbed.errors import ConversionError
 from hotbed.models.folder import ModelFolder
 
@@ -34,8 +34,7 @@ def require_room(folder: ModelFolder, place: Path, *, copies: int = 1) -> None:
     )
     storage = folder.variants[0].storage if folder.variants else ""
     needed = weights * _WIDENED.get(storage, 1) * copies + _SPARE
-    existing = next(path for path in (place.absolute(), *place.absolute().parents) if path.exists())
-    free = shutil.disk_usage(existing).free
+    free = free_bytes(place)
     if free < needed:
         raise ConversionError(
             f"{folder.name} was not converted into {place}: that takes about "

@@ -24,6 +24,7 @@ class Fidelity:
         percentile: The 1st percentile of those cosines.
         mean: Their mean.
         max_abs: The largest difference of one number.
+        margin: Half the width of the 95 % interval of the mean, for texts like these; 0 of one.
         neighbours: The share of each text's nearest neighbours, among the other texts, that both
             agree on; None for fewer than three texts.
     """
@@ -34,6 +35,7 @@ class Fidelity:
     mean: float
     max_abs: float
     neighbours: float | None
+    margin: float = 0.0
 
 
 def compare_vectors(reference: NDArray[np.floating], other: NDArray[np.floating]) -> Fidelity:
@@ -65,7 +67,15 @@ def compare_vectors(reference: NDArray[np.floating], other: NDArray[np.floating]
         mean=float(cosines.mean()),
         max_abs=float(np.abs(a - b).max()),
         neighbours=_agreement(unit_a, unit_b),
+        margin=_margin(cosines),
     )
+
+
+def _margin(cosines: NDArray[np.float64]) -> float:
+    """1.96 standard errors of the mean."""
+    if len(cosines) < 2:
+        return 0.0
+    return float(1.96 * cosines.std(ddof=1) / np.sqrt(len(cosines)))
 
 
 def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:

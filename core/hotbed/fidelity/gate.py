@@ -18,6 +18,7 @@ from hotbed.backends.values import Artifact, TokenBatch
 from hotbed.errors import BackendError, FidelityError, NoBackendError, UnsupportedModelError
 from hotbed.fidelity.cases import Case, cases_for
 from hotbed.fidelity.compare import compare_vectors
+from hotbed.fidelity.kinds import ORDINARY
 from hotbed.fidelity.report import CaseResult, Report
 from hotbed.fidelity.texts import TEXTS
 from hotbed.fidelity.thresholds import Threshold, threshold
@@ -149,7 +150,7 @@ class Gate:
 
     def _measure(self, folder: ModelFolder, artifact: Artifact, reference: Reference) -> Report:
         dtype = _storage(artifact)
-        texts = TEXTS if self.texts is None else self.texts
+        texts = tuple(dict.fromkeys(TEXTS if self.texts is None else self.texts))
         blank = Report(
             reference="",
             runner="",
@@ -166,7 +167,9 @@ class Gate:
         try:
             tokenizer = Tokenizer.open(folder)
             drop = not folder.pipeline.pooling.include_prompt
-            cases = cases_for(tokenizer, texts, drop_prompt=drop)
+            # Where every text is bound to be as near as float32, a short look is enough.
+            briefly = threshold(dtype).lowest > -1
+            cases = cases_for(tokenizer, texts, drop_prompt=drop, briefly=briefly)
             heads = tuple(name for name in (SPARSE, COLBERT) if name in runner.loaded.outputs)
             dependent = runner.loaded.batch_dependent
             blank = evolve(blank, runner=_describe(runner), batch_dependent=dependent)
@@ -233,15 +236,25 @@ def _compared(blank: Report, cases: Sequence[Case], wanted: _Answers, found: _An
             rows=case.batch.input_ids.shape[0],
             tokens=case.batch.input_ids.shape[1],
             fidelity=compare_vectors(right, got),
+            kind=case.kind,
         )
         for case, right, got in zip(cases, wanted.vectors, found.vectors, strict=True)
     ]
+    ordinary = [place for place, case in enumerate(cases) if case.kind == ORDINARY]
+    # A bound on every text holds for every token of every case; a mean is one of ordinary texts.
+    places = ordinary if blank.threshold.lowest <= -1 else list(range(len(cases)))
     return evolve(
         blank,
-        overall=compare_vectors(np.concatenate(wanted.vectors), np.concatenate(found.vectors)),
+        overall=compare_vectors(
+            np.concatenate([wanted.vectors[place] for place in ordinary]),
+            np.concatenate([found.vectors[place] for place in ordinary]),
+        ),
         cases=tuple(results),
         heads={
-            name: compare_vectors(_rows(wanted.heads[name]), _rows(rows))
+            name: compare_vectors(
+                _rows([wanted.heads[name][place] for place in places]),
+                _rows([rows[place] for place in places]),
+            )
             for name, rows in found.heads.items()
         },
     )
@@ -258,9 +271,10 @@ def _rows(parts: list[Floats]) -> Floats:
 
 
 def _worst(report: Report) -> str:
-    if not report.cases:
+    cases = [case for case in report.cases if case.kind == ORDINARY]  # others are named already
+    if not cases:
         return ""
-    worst = min(report.cases, key=lambda case: case.fidelity.lowest)
+    worst = min(cases, key=lambda case: case.fidelity.lowest)
     return f"; worst in the case {worst.name!r}, {worst.rows}×{worst.tokens}"
 
 

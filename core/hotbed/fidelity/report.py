@@ -8,7 +8,9 @@ import attrs
 from attrs import field, frozen
 
 from hotbed.fidelity.compare import Fidelity
-from hotbed.fidelity.thresholds import Threshold
+from hotbed.fidelity.kinds import EDGE, ORDINARY, REPEATING
+from hotbed.fidelity.thresholds import WORTH_A_WARNING, Threshold
+from hotbed.formats import known
 
 __all__ = ["CaseResult", "Report"]
 
@@ -22,12 +24,14 @@ class CaseResult:
         rows: Texts.
         tokens: The padded length.
         fidelity: What was found.
+        kind: ``ordinary``, ``edge`` or ``repetition``.
     """
 
     name: str
     rows: int
     tokens: int
     fidelity: Fidelity
+    kind: str = ORDINARY
 
 
 @frozen(kw_only=True)
@@ -39,7 +43,7 @@ class Report:
         runner: What ran the written file.
         dtype: The arithmetic, which decides the threshold.
         threshold: What was asked for.
-        overall: All texts of all cases together.
+        overall: The ordinary texts; edge cases are no share of its mean.
         cases: Each case.
         heads: Further outputs of the graph, by name. Of ``sparse`` a row is a case's weights, of
             ``colbert`` a token's vector.
@@ -68,7 +72,27 @@ class Report:
             return f"it could not be checked: {self.unchecked}"
         found = {"": self.overall, **self.heads}
         short = {name: self.threshold.shortfall(one) for name, one in found.items()}
-        return "; ".join(f"{name} {said}".strip() for name, said in short.items() if said)
+        said = [f"{name} {words}".strip() for name, words in short.items() if words]
+        return "; ".join([*said, *self._beyond(self.threshold.edges, self.threshold.repetition)])
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Edge cases that are far off and were let through, each in words."""
+        least = self.threshold
+        edges = -1.0 if least.edges >= WORTH_A_WARNING else WORTH_A_WARNING
+        repetition = -1.0 if least.repetition >= WORTH_A_WARNING else WORTH_A_WARNING
+        return tuple(self._beyond(edges, repetition, asked=False))
+
+    def _beyond(self, edges: float, repetition: float, *, asked: bool = True) -> list[str]:
+        """The worst case of each kind below its bound."""
+        said = []
+        for kind, least in ((EDGE, edges), (REPEATING, repetition)):
+            cases = [case for case in self.cases if case.kind == kind]
+            worst = min(cases, key=lambda case: case.fidelity.lowest, default=None)
+            if worst is not None and worst.fidelity.lowest < least:
+                bound = f", and at least {least} is asked for" if asked else ""
+                said.append(f"cosine {worst.fidelity.lowest:.6f} in the case {worst.name!r}{bound}")
+        return said
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -83,15 +107,19 @@ class Report:
         """
         overall = value["overall"]
         cases = tuple(
-            CaseResult(**{**case, "fidelity": Fidelity(**case["fidelity"])})
+            CaseResult(**{**known(CaseResult, case), "fidelity": _fidelity(case["fidelity"])})
             for case in value["cases"]
         )
         return cls(
             **{
-                **value,
-                "threshold": Threshold(**value["threshold"]),
-                "overall": None if overall is None else Fidelity(**overall),
+                **known(cls, value),
+                "threshold": Threshold(**known(Threshold, value["threshold"])),
+                "overall": None if overall is None else _fidelity(overall),
                 "cases": cases,
-                "heads": {n: Fidelity(**one) for n, one in value.get("heads", {}).items()},
+                "heads": {n: _fidelity(one) for n, one in value.get("heads", {}).items()},
             }
         )
+
+
+def _fidelity(value: dict[str, Any]) -> Fidelity:
+    return Fidelity(**known(Fidelity, value))

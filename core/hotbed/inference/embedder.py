@@ -17,6 +17,7 @@ from hotbed.backends.decision import Decision
 from hotbed.backends.devices import device_name, same_device
 from hotbed.backends.values import Loaded
 from hotbed.errors import ClosedError, HotbedWarning, UsageError
+from hotbed.inference.arguments import check_load_arguments
 from hotbed.inference.arrays import whole_number
 from hotbed.inference.finite import check_finite
 from hotbed.inference.inputs import texts_of
@@ -116,6 +117,7 @@ class Embedder:
 
     @max_seq_length.setter
     def max_seq_length(self, value: int | None) -> None:
+        check_load_arguments({"max_seq_length": value})
         runner = self._open()
         limit = whole_number(value, "max_seq_length")
         self._runner = evolve(runner, tokenizer=Tokenizer.open(runner.folder, limit))

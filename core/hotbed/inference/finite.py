@@ -14,26 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hotbed.errors import HotbedWarning, NonFiniteError, UsageError
+from hotbed.errors import HotbedWarning, NonFiniteError
 from hotbed.inference.token_outputs import SparseVector
 
-__all__ = ["ON_NONFINITE", "check_finite", "is_finite", "require_policy"]
+__all__ = ["ON_NONFINITE", "check_finite", "is_finite"]
 
 ON_NONFINITE = ("error", "warn", "allow")
 
 _SHOWN = 8
 """How many texts a message names."""
-
-
-def require_policy(value: str) -> str:
-    """Check ``on_nonfinite``.
-
-    Raises:
-        UsageError: It is none of ``ON_NONFINITE``.
-    """
-    if not isinstance(value, str) or value not in ON_NONFINITE:
-        raise UsageError(f"on_nonfinite={value!r:.60} is not one of {', '.join(ON_NONFINITE)}")
-    return value
 
 
 def is_finite(array: NDArray[Any]) -> bool:

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from hotbed.backends.values import TokenBatch
 from hotbed.errors import UsageError
 from hotbed.inference.bert_normaliser import follow_configuration
-from hotbed.inference.invalid_text import refuse_surrogates, replace_surrogates
+from hotbed.inference.invalid_text import find_surrogate, refuse_surrogates, replace_surrogates
 from hotbed.inference.limits import folder_limit, outside_table, table_rows
+from hotbed.inference.long_texts import HUGE_TEXT, LONG_TEXT, LongTexts, give_back_memory
 from hotbed.inference.tokenizer_file import open_backend
 from hotbed.models.boundary import reading
 from hotbed.models.folder import ModelFolder
@@ -74,6 +75,7 @@ class Tokenizer:
     longest_text: int | None = None
     dropped_id: int | None = None
     _prompt_lengths: dict[str, int] = field(factory=dict, init=False)
+    _rules: list[LongTexts | None] = field(factory=list, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False)
 
     @classmethod
@@ -171,6 +173,9 @@ class Tokenizer:
                 encodings = self._encode(prompted)
         ids = [encoding.ids for encoding in encodings]
         truncated = self._count_truncated(prompted, encodings, ids)
+        del encodings
+        if any(len(text) > HUGE_TEXT for text in prompted):
+            give_back_memory()
         if self.dropped_id is not None:
             ids = [[i for i in row if i != self.dropped_id] for row in ids]
         return Tokens(
@@ -183,8 +188,35 @@ class Tokenizer:
     def _encode(self, texts: Sequence[str]) -> list[Any]:
         length = self.longest_text
         cut = [text if length is None else text[:length] for text in texts]
-        found: list[Any] = self.backend.encode_batch_fast(cut, add_special_tokens=self.adds_special)
+        long = [place for place, text in enumerate(cut) if len(text) > LONG_TEXT]
+        rule = self._cutting() if long and self.max_seq_length is not None else None
+        if rule is None:
+            return self._encode_whole(cut)
+        parts = {place: self._encode_first_part(cut[place], rule) for place in long}
+        others = self._encode_whole(["" if place in parts else t for place, t in enumerate(cut)])
+        return [parts.get(place, encoding) for place, encoding in enumerate(others)]
+
+    def _encode_whole(self, texts: Sequence[str]) -> list[Any]:
+        found: list[Any] = self.backend.encode_batch_fast(
+            texts, add_special_tokens=self.adds_special
+        )
         return found
+
+    def _encode_first_part(self, text: str, rule: LongTexts) -> Any:
+        """Encode as much of a text as has more tokens than are kept."""
+        if find_surrogate(text) is not None:
+            raise TypeError("as tokenizers says, which may not get to see that part of the text")
+        encoding = None
+        for part in rule.parts(text):
+            (encoding,) = self._encode_whole([part])
+            if encoding.overflowing:
+                break
+        return encoding
+
+    def _cutting(self) -> LongTexts | None:
+        if not self._rules:
+            self._rules.append(LongTexts.of(self.backend))
+        return self._rules[0]
 
     def _count_truncated(
         self, texts: Sequence[str], encodings: Sequence[Any], ids: Sequence[Sequence[int]]

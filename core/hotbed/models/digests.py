@@ -5,15 +5,21 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import os
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
 from attrs import define
 
+from hotbed.ownership import is_ours
+
 __all__ = ["DigestCache", "combine", "sha256"]
 
 _log = logging.getLogger("hotbed.models")
+
+_APPLICATION, _VERSION = 0x686F7464, 1
+"""``hotd``, which names the format in the database's header."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS digests (
@@ -40,8 +46,8 @@ def combine(digests: Iterable[tuple[str, str]]) -> str:
 class DigestCache:
     """Digests of files, kept in a small database that several processes may share.
 
-    The database only saves work: where it cannot be opened, files are hashed each time, and the
-    log says so.
+    The database only saves work: where it cannot be opened or written, where somebody else could
+    have written it, or where a newer hotbed did, files are hashed each time, and the log says so.
     """
 
     database: Path
@@ -64,17 +70,25 @@ class DigestCache:
     def _connect(self) -> sqlite3.Connection:
         try:
             self.database.parent.mkdir(parents=True, exist_ok=True)
+            if self.database.exists() and not is_ours(self.database):
+                raise PermissionError("somebody else can write it")
             connection = sqlite3.connect(self.database, timeout=5.0, isolation_level=None)
             try:
-                connection.execute(_SCHEMA)
+                _prepare(connection)
             except sqlite3.Error:
                 connection.close()
                 raise
         except (sqlite3.Error, OSError) as error:
-            _log.warning("digests are not remembered: %s: %s", self.database, error)
+            self._tell(error)
             connection = sqlite3.connect(":memory:", isolation_level=None)
             connection.execute(_SCHEMA)
         return connection
+
+    def _tell(self, error: Exception) -> None:
+        """A place that nobody may write to is how images are served, and no cause for alarm."""
+        meant = "readonly" in str(error) or not os.access(self.database.parent, os.W_OK)
+        level = logging.INFO if meant and self.database.parent.is_dir() else logging.WARNING
+        _log.log(level, "digests are not remembered: %s: %s", self.database, error)
 
     def _recall(
         self, connection: sqlite3.Connection, wanted: dict[Path, tuple[int, int, int]]
@@ -106,7 +120,18 @@ class DigestCache:
             with connection:
                 connection.executemany("INSERT OR REPLACE INTO digests VALUES (?,?,?,?,?)", rows)
         except sqlite3.Error as error:
-            _log.warning("digests are not remembered: %s: %s", self.database, error)
+            self._tell(error)
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > _VERSION:
+        raise sqlite3.NotSupportedError(f"a newer hotbed wrote it: version {version}")
+    connection.execute(_SCHEMA)  # writes nothing where the table is there
+    if version < _VERSION:
+        with contextlib.suppress(sqlite3.OperationalError):  # on a disk that takes nothing
+            connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
 
 
 def _identity(path: Path) -> tuple[int, int, int]:

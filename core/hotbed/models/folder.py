@@ -13,16 +13,21 @@ from hotbed.backends.manifest import FileFormat
 from hotbed.backends.values import Variant
 from hotbed.errors import CorruptFileError, MissingFileError, UnsupportedModelError
 from hotbed.models import layout
+from hotbed.models.absence import explain_absence
+from hotbed.models.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS, refuse_alone
 from hotbed.models.boundary import reading
 from hotbed.models.checking import check_values
+from hotbed.models.containment import require_contained
 from hotbed.models.encoder import EncoderSettings, TokenRules
 from hotbed.models.jsonfile import is_there, read_object
 from hotbed.models.keys import ARCHITECTURES
 from hotbed.models.modules import Pipeline, read_pipeline
+from hotbed.models.onnx_weights import integer_storage
+from hotbed.models.proof import prove_sizes
 from hotbed.models.static import read_static, static_config
 from hotbed.models.token_heads import TOKEN_HEADS
 from hotbed.models.transformer import count_positions, read_transformer
-from hotbed.models.weights import INDEX, read_index, stored_dtype
+from hotbed.models.weights import INDEX, Weights, read_index, stored_dtype
 
 __all__ = ["ModelFolder", "list_files", "read_folder"]
 
@@ -127,12 +132,16 @@ class ModelFolder:
     @functools.cached_property  # it reads a header, and selection asks at each call
     def variants(self) -> tuple[Variant, ...]:
         """The runnable files. The first one is the reference: what ``dtype=None`` means."""
-        found = layout.onnx_variants(self.files, self._prefix)
+        found = [self._seen(one) for one in layout.onnx_variants(self.files, self._prefix)]
+        if self.adapter_files:
+            found = []  # graphs that were made without it, or of which nobody knows
         if weights := self.weight_files:
             storage = self._stored_dtype(weights)
             found.insert(0, Variant(format="safetensors", file=weights[0], storage=storage))
         there = {variant.format for variant in found}
         formats = [kind for kind in self.formats if kind.instead_of not in there]
+        if self.adapter_files:
+            formats = [kind for kind in formats if kind.instead_of]
         return (*found, *layout.brought_variants(formats, self.files, self._prefix))
 
     @property
@@ -146,6 +155,14 @@ class ModelFolder:
         shards = sorted(set(read_index(self.path / index).values()))
         named = (index, *(self._prefix + shard for shard in shards))
         return named if self.files.issuperset(named) else ()
+
+    @property
+    def adapter_files(self) -> tuple[str, ...]:
+        """An adapter's configuration and weights, which change what the weights are."""
+        if self.pipeline.is_static or self._prefix + ADAPTER_CONFIG not in self.files:
+            return ()
+        names = (ADAPTER_CONFIG, ADAPTER_WEIGHTS)
+        return tuple(self._prefix + n for n in names if self._prefix + n in self.files)
 
     @property
     def head_files(self) -> tuple[str, ...]:
@@ -169,7 +186,8 @@ class ModelFolder:
     def companions(self, variant: Variant) -> list[str]:
         """Files that a variant cannot do without: shards, heads, a graph's own weights."""
         if variant.file in self.weight_files:
-            return sorted({*self.weight_files, *self.token_heads.values()} - {variant.file})
+            beside = {*self.weight_files, *self.token_heads.values(), *self.adapter_files}
+            return sorted(beside - {variant.file})
         named = {
             variant.file.removesuffix(kind.suffix) + end
             for kind in self.formats
@@ -178,6 +196,16 @@ class ModelFolder:
         }
         data = (f"{variant.file}_data", f"{variant.file}.data")
         return sorted(name for name in self.files if name in named or name.startswith(data))
+
+    def _seen(self, variant: Variant) -> Variant:
+        """A graph as its file says, where its name says floats and most weights are integers."""
+        if variant.storage not in ("float32", "float16"):
+            return variant
+        held = integer_storage(self.path / variant.file)
+        if held is None:
+            return variant
+        note = f"named as {variant.storage}; its weights are {held}"
+        return evolve(variant, storage=held, note="; ".join(filter(None, (variant.note, note))))
 
     def _stored_dtype(self, weights: Iterable[str]) -> str:
         paths = [self.path / name for name in weights]
@@ -224,15 +252,33 @@ def read_folder(
     with reading(path):
         if not path.is_dir():
             raise MissingFileError(f"{path} is not a folder")
-        return evolve(_read(path, name, files), formats=tuple(formats))
+        require_contained(path)
+        folder = evolve(_read(path, name, files), formats=tuple(formats))
+        _prove(folder)
+        return folder
+
+
+def _prove(folder: ModelFolder) -> None:
+    """Compare the configuration with the weights, where they are of a known kind and here."""
+    if folder.family not in ARCHITECTURES or folder.pipeline.is_static:
+        return
+    files = [folder.path / name for name in folder.weight_files]
+    if files and all(file.exists() for file in files):
+        weights = Weights.open(folder.root)
+        shapes = {name: weights.shape(name) or () for name in sorted(weights.names)}
+        prove_sizes(folder.config, files[0], shapes)
 
 
 def _read(path: Path, name: str | None, files: Iterable[str] | None) -> ModelFolder:
     known = list_files(path) if files is None else frozenset(files)
+    if layout.CONFIG not in known and layout.MODULES not in known:
+        explain_absence(path, known)
     check_values(path, has_weights=any(file.endswith(_WEIGHT_FILES) for file in known))
     bare = read_object(path / layout.CONFIG, required=False)
     pipeline = read_pipeline(path, bare)
     is_module = is_there(path / layout.MODULES)
+    if not pipeline.is_static:
+        _refuse_unread(path, pipeline, known)
     config, settings = _read_encoder(path / pipeline.transformer, pipeline, is_module=is_module)
     saved = read_object(path / layout.SENTENCE_CONFIG, required=False)
     kind = saved.get("model_type", "SentenceTransformer")
@@ -250,6 +296,22 @@ def _read(path: Path, name: str | None, files: Iterable[str] | None) -> ModelFol
         tokenizer_config=settings.tokenizer,
         rules=settings.rules,
     )
+
+
+def _refuse_unread(path: Path, pipeline: Pipeline, files: frozenset[str]) -> None:
+    """Refuse what would change the vectors and is not read: a lone adapter, packed weights."""
+    root = path / pipeline.transformer
+    prefix = f"{pipeline.transformer}/" if pipeline.transformer else ""
+    own = (layout.WEIGHTS, INDEX, layout.PICKLE)
+    weights = any(prefix + name in files for name in own)
+    refuse_alone(root, weights=weights)
+    packed = read_object(root / layout.CONFIG, required=False).get("quantization_config")
+    if packed and weights:
+        method = packed.get("quant_method") if isinstance(packed, dict) else packed
+        raise UnsupportedModelError(
+            f"{root / layout.CONFIG} has a quantization_config ({method!r:.60}): its weights are "
+            f"packed, and hotbed reads float weights; take the model as it was before"
+        )
 
 
 def _read_encoder(

@@ -246,6 +246,10 @@ def _entries(path: Path) -> list[dict[str, Any]]:
             raise UnsupportedModelError(
                 f"{path}: the module path {shown(entry['path'])} leads out of the model folder"
             )
+        if any(part.startswith(".") for part in place.parts):
+            raise UnsupportedModelError(
+                f"{path}: the module path {entry['path']!r} is hidden; hotbed reads nothing there"
+            )
         entry["path"] = "/".join(place.parts)  # model2vec writes "." for the root
     return value  # in the file's order, as sentence-transformers runs them; idx is not read
 

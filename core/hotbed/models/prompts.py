@@ -49,8 +49,10 @@ class Prompts:
                 texts[name] = text
         default = default_name if default_name is not None else saved.get("default_prompt_name")
         if default is not None and default not in texts:
+            said = "" if default_name is not None else " of config_sentence_transformers.json"
             raise UsageError(
-                f"default_prompt_name={default!r} is not among the prompts: {', '.join(texts)}"
+                f"default_prompt_name={default!r}{said} is not among the prompts: "
+                f"{', '.join(texts)}"
             )
         return cls(texts={k: v or "" for k, v in texts.items()}, default_name=default)
 

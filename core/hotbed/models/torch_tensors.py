@@ -18,6 +18,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from hotbed.errors import CorruptFileError, MissingFileError, UnsupportedModelError
+from hotbed.models.damage import lfs_advice, looks_like_pointer
 from hotbed.models.tensor_pickle import TensorRef, read_tensor_pickle
 
 __all__ = ["TorchTensors"]
@@ -56,6 +57,8 @@ class TorchTensors:
         """
         if not path.is_file():
             raise MissingFileError(f"{path} is missing; download or save the model again")
+        if looks_like_pointer(path):
+            raise CorruptFileError(lfs_advice(path))
         with _archive(path) as archive:
             prefix = _check_entries(archive, path)
             pickled = _read(archive, path, f"{prefix}{_PICKLE}", limit=_LONGEST_PICKLE)

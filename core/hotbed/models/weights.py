@@ -7,17 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from hotbed.errors import CorruptFileError, MissingFileError, UnsupportedModelError
-from hotbed.models.jsonfile import read_object
+from hotbed.models.adapter import Adapter, open_adapter
+from hotbed.models.damage import lfs_advice, looks_like_pointer
+from hotbed.models.jsonfile import is_there, read_object
 from hotbed.models.layout import WEIGHTS
 
 __all__ = ["INDEX", "Weights", "read_index", "stored_dtype", "why_missing"]
 
 INDEX = f"{WEIGHTS}.index.json"
 """Where transformers writes which shard holds which tensor."""
+
+_LONGEST_HEADER = 32_000_000
+"""Bytes. A header takes about 120 a tensor, and some thousand tensors are many."""
 
 _STORAGE = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _WHOLE = ("I64", "I32", "U32", "I16", "U16", "I8", "U8")
@@ -60,16 +65,34 @@ def read_index(path: Path) -> dict[str, str]:
 def _open(path: Path) -> Any:
     from safetensors import SafetensorError, safe_open
 
-    if not path.exists():
+    if not is_there(path):
         beside = [file.name for file in path.parent.glob("*")]
         raise MissingFileError(why_missing(path.parent, beside))
+    if not path.is_file():  # opening a pipe would wait for a writer
+        raise CorruptFileError(f"{path} is no file, but a folder, a pipe or a device")
+    if looks_like_pointer(path):
+        raise CorruptFileError(lfs_advice(path))
     try:
+        _require_header(path)
         return safe_open(path, framework="np")
     except (SafetensorError, OSError, ValueError) as error:
         raise CorruptFileError(
             f"{path} ({path.stat().st_size:,} bytes) cannot be read as safetensors: {error}; "
             f"it may have been cut off: download or save it again"
         ) from error
+
+
+def _require_header(path: Path) -> None:
+    """The header's length, which the file states first, is bounded before anything is read."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if size < 8 or length > min(size - 8, _LONGEST_HEADER):
+        raise CorruptFileError(
+            f"{path} ({size:,} bytes) cannot be read as safetensors: it says that its header has "
+            f"{length:,} bytes (at most {_LONGEST_HEADER:,}); it may have been cut off: download "
+            f"or save it again"
+        )
 
 
 def why_missing(folder: Path, beside: Collection[str]) -> str:
@@ -90,6 +113,12 @@ def why_missing(folder: Path, beside: Collection[str]) -> str:
             f"`hotbed convert {folder} --to safetensors --out NEW` with `pip install "
             f'"hotbed[torch]"`, which builds tensors and runs nothing'
         )
+    if others := sorted(name for name in beside if name.endswith(".onnx")):
+        return (
+            f"{folder} holds {', '.join(others[:5])}, and hotbed reads ONNX files that are called "
+            f"model.onnx, or model_int8.onnx and the like, in the folder or in onnx/: rename it "
+            f"to onnx/model.onnx"
+        )
     return f"{WEIGHTS} is missing from {folder}; download or save the model again"
 
 
@@ -102,11 +131,13 @@ class Weights:
     Attributes:
         path: The file, or the index of the shards.
         names: Every tensor.
+        adapter: What is added to some of them: an adapter that lies beside them.
     """
 
     path: Path
     names: frozenset[str]
     _handles: Mapping[str, Any]
+    adapter: Adapter | None = None
 
     @classmethod
     def open(cls, folder: Path) -> Weights:
@@ -117,11 +148,16 @@ class Weights:
             CorruptFileError: They cannot be read, or a shard lacks what the index says it holds.
         """
         path = folder / WEIGHTS
-        if path.exists() or not (folder / INDEX).exists():
-            handle = _open(path)
-            handles = dict.fromkeys(handle.keys(), handle)
-            return cls(path=path, names=frozenset(handles), handles=handles)
-        return cls._sharded(folder / INDEX)
+        single = path.exists() or not (folder / INDEX).exists()
+        found = cls.of_file(path) if single else cls._sharded(folder / INDEX)
+        return evolve(found, adapter=open_adapter(folder, found.names))
+
+    @classmethod
+    def of_file(cls, path: Path) -> Weights:
+        """Open one safetensors file as it stands."""
+        handle = _open(path)
+        handles = dict.fromkeys(handle.keys(), handle)
+        return cls(path=path, names=frozenset(handles), handles=handles)
 
     @classmethod
     def _sharded(cls, path: Path) -> Weights:
@@ -176,6 +212,8 @@ class Weights:
             _register_bfloat16()
         values = self._handles[name].get_tensor(name) if rows is None else part[rows]
         tensor: NDArray[np.float32] = values.astype(np.float32, copy=False)
+        if self.adapter is not None:
+            tensor = self.adapter.add(name, tensor, rows)
         # NaN and infinity show in the extremes, which need no second array of the tensor's size.
         if tensor.size and not (np.isfinite(tensor.min()) and np.isfinite(tensor.max())):
             raise CorruptFileError(

@@ -8,6 +8,8 @@ from typing import Protocol
 from attrs import frozen
 
 from hotbed.quantisation.bounds import Bounds
+from hotbed.quantisation.mixes import Trial
+from hotbed.quantisation.texts import Division
 
 __all__ = ["Asked", "Watch"]
 
@@ -40,6 +42,8 @@ class Asked:
         trials: Mixes that are written and timed at most, besides the recipes themselves.
         seed: Decides which text serves for what.
         remeasure: Whether speeds that were measured before are measured again.
+        division: The texts as they were divided before; None divides ``texts``.
+        known: What was tried before, on these texts; it is not tried again.
     """
 
     bounds: Bounds
@@ -53,3 +57,5 @@ class Asked:
     trials: int = 12
     seed: int = 0
     remeasure: bool = False
+    division: Division | None = None
+    known: tuple[Trial, ...] = ()

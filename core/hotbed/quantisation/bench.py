@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from attrs import define, field
 from numpy.typing import NDArray
 
 from hotbed.backends.decision import Request
-from hotbed.backends.values import Artifact, TokenBatch
+from hotbed.backends.values import Artifact, Layer, TokenBatch
 from hotbed.conversion.quantize import calibration
 from hotbed.errors import HotbedError, NoBackendError
 from hotbed.fidelity import compare_vectors
@@ -41,6 +41,15 @@ _LEAST = 24
 
 _SAMPLE = 48
 """Texts on which a layer's sensitivity is measured."""
+
+_OPENING = 1e-8
+"""Seconds that writing and opening a file takes for each of its bytes."""
+
+_SAMPLE_LEAST = 16
+"""Texts of a large model."""
+
+_SAMPLE_WORK = 48 * 20_000_000
+"""Products for a token, times texts: small models of 20 million weights and less take them all."""
 
 Floats = NDArray[np.float32]
 
@@ -81,12 +90,29 @@ class Bench:
         count = max(_LEAST, int(len(self.texts.search) * _PASS / seconds))
         self.timed = tuple(spread_over(self.texts.search, count))
         self.seconds = seconds * len(self.timed) / len(self.texts.search)
-        self._batches = calibration(self.folder, self.texts.calibration)
+        self._batches = calibration(self.folder, self.texts.ranges)
 
-    def sample(self) -> NDArray[np.int64]:
-        """The texts, by place, on which a layer's sensitivity is measured."""
+    def sample(self, layers: Sequence[Layer]) -> NDArray[np.int64]:
+        """The texts, by place, on which a layer's sensitivity is measured.
+
+        Fewer for larger models, by their size alone: what a machine is busy with has no say in it.
+        """
+        products = sum(layer.inputs * layer.outputs for layer in layers if layer.kind == "linear")
+        affordable = max(_SAMPLE_LEAST, min(_SAMPLE, _SAMPLE_WORK // max(products, 1)))
         count = len(self.texts.search)
-        return np.unique(np.linspace(0, count - 1, min(count, _SAMPLE)).astype(np.int64))
+        return np.unique(np.linspace(0, count - 1, min(count, affordable)).astype(np.int64))
+
+    def guess(self, sources: Sequence[Source]) -> tuple[float, float]:
+        """Seconds that a whole form, and one layer, will take at most, by what float32 took.
+
+        Writing and opening a file is a pass over few texts; then all texts run once, and some in
+        each round beside float32.
+        """
+        each = self.seconds / len(self.timed)
+        opening = max((_OPENING * source.nbytes for source in sources), default=0.0)
+        whole = opening + each * len(self.texts.search) + 2 * self.rounds * self.seconds
+        sample = max((len(self.sample(source.layers)) for source in sources), default=0)
+        return whole, opening + each * sample
 
     def losses(self, source: Source, mix: Mix, places: NDArray[np.int64]) -> NDArray[np.float64]:
         """1 - cosine to float32 of each of the texts at those places.

@@ -58,12 +58,17 @@ class Border:
             if trial is None:  # float32 itself
                 kept = place
                 continue
-            if trial.fidelity is None or self.bounds.threshold.shortfall(trial.fidelity):
+            if self._misses(trial):
                 missed = place
             else:
                 kept = place
             if trial.fidelity is not None:
                 self._learn(place, trial.fidelity)
+
+    def _misses(self, trial: Trial) -> bool:
+        if trial.fidelity is None or trial.refused:
+            return True
+        return bool(self.bounds.threshold.shortfall(trial.fidelity))
 
     def beyond(self, trial: Trial, found: Fidelity) -> None:
         """Try the first plan above one that should keep the bounds, by what other texts told.

@@ -19,12 +19,14 @@ class Bounds:
         min_mean_cosine: The mean of those cosines.
         max_size: Bytes of the files that hold the weights.
         min_speedup: Times as many texts a second as the float32 model on this machine.
+        min_edge_cosine: Of one token, a row of padding, the longest text, a prompt left out.
     """
 
     min_cosine: float | None = None
     min_mean_cosine: float | None = None
     max_size: int | None = None
     min_speedup: float | None = None
+    min_edge_cosine: float | None = None
 
     def __attrs_post_init__(self) -> None:
         problems = [
@@ -32,6 +34,7 @@ class Bounds:
             for name, value in (
                 ("min_cosine", self.min_cosine),
                 ("min_mean_cosine", self.min_mean_cosine),
+                ("min_edge_cosine", self.min_edge_cosine),
             )
             if value is not None and not -1 <= value <= 1
         ]
@@ -45,7 +48,11 @@ class Bounds:
     @property
     def threshold(self) -> Threshold:
         """The part of the promise that texts decide."""
-        asked = {"lowest": self.min_cosine, "mean": self.min_mean_cosine}
+        asked = {
+            "lowest": self.min_cosine,
+            "mean": self.min_mean_cosine,
+            "edges": self.min_edge_cosine,
+        }
         return Threshold(**{name: value for name, value in asked.items() if value is not None})
 
     def missed(self, fidelity: Fidelity, nbytes: int, speedup: float) -> str:
@@ -63,6 +70,7 @@ class Bounds:
         asked = (
             (self.min_cosine, "lowest cosine ≥ {}"),
             (self.min_mean_cosine, "mean cosine ≥ {}"),
+            (self.min_edge_cosine, "cosine of edge cases ≥ {}"),
             (None if self.max_size is None else self.max_size / 1e6, "size ≤ {:g} MB"),
             (self.min_speedup, "speed ≥ {} × float32"),
         )

@@ -71,6 +71,7 @@ class Trial:
         missed: Which bound it misses, or why it failed; ``""`` where it keeps all.
         held_out: To float32, on texts that had no say in the choice; None where that was not asked.
         leads: Whether nothing tried is at least as good in speed, size and fidelity.
+        refused: Whether the gate refused it, on the texts that the promise is checked on.
     """
 
     mix: Mix
@@ -81,6 +82,7 @@ class Trial:
     missed: str = ""
     held_out: Fidelity | None = field(default=None)
     leads: bool = False
+    refused: bool = False
 
     @property
     def speed(self) -> float:

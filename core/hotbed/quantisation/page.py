@@ -15,6 +15,7 @@ from hotbed.publishing import publish_file
 from hotbed.quantisation.found import Found
 from hotbed.quantisation.mixes import Mix, Trial
 from hotbed.quantisation.plot import draw_plot
+from hotbed.quantisation.promise import caveat
 from hotbed.quantisation.sensitivity import Sensitivity
 from hotbed.version import __version__
 
@@ -102,6 +103,12 @@ def _render(found: Found, light: bytes, dark: bytes) -> str:
         dark=_inlined(dark),
         described=_described(found),
         nearest=_nearest(found),
+        caveat=caveat(found.chosen.held_out if found.chosen else None),
+        warnings=[
+            said
+            for one in (found.converted.reports if found.converted else ())
+            for said in one.warnings
+        ],
         studies=list(_studies(found)),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,15 +14,17 @@ from hotbed.backends.manifest import dtype_name
 from hotbed.backends.values import Recipe
 from hotbed.conversion import Converted, quantize_into
 from hotbed.errors import FidelityError, NoBackendError, UsageError
-from hotbed.fidelity import Threshold, threshold
+from hotbed.fidelity import Report, Threshold
 from hotbed.loading import House
 from hotbed.models.folder import ModelFolder
 from hotbed.quantisation.asked import Asked, Watch
 from hotbed.quantisation.bounds import Bounds
+from hotbed.quantisation.forecast import in_time
 from hotbed.quantisation.found import Found, require
+from hotbed.quantisation.mixes import Mix, Trial
 from hotbed.quantisation.search import search
 from hotbed.quantisation.sources import LAYERS
-from hotbed.quantisation.texts import LEAST, divide
+from hotbed.quantisation.texts import LEAST, Division, divide
 from hotbed.sources import Located
 
 __all__ = ["Written", "quantize_plainly"]
@@ -82,27 +85,37 @@ def quantize_plainly(
     chosen = decision.chosen
     assert chosen is not None
     assert chosen.route is not None
-    many = texts is not None and len(set(texts)) >= LEAST
-    parts = divide(texts if many else None)
-    checks = (*parts.search, *parts.held_out) if many else texts
+    parts = _parts(texts)
     artifact = house.artifact(chosen.route, located, folder)
     engine = house.engine(chosen.backend)
-    gate = house.gate(checks, accept_loss=accept_loss)
+    gate = house.gate(parts.held_out, accept_loss=accept_loss)
+    started = time.perf_counter()
     watch.step(f"{chosen.backend}: {recipe}")
     try:
         converted = quantize_into(
-            engine, artifact, folder, Recipe(name=recipe), parts.calibration, out, gate
+            engine, artifact, folder, Recipe(name=recipe), parts.ranges, out, gate
         )
     except FidelityError as error:
-        if LAYERS not in chosen.route.capability.features:
+        report = error.report
+        searchable = LAYERS in chosen.route.capability.features
+        if not searchable or report is None or report.overall is None:
             raise
         refused = str(error)
+        plain = _refused(chosen.backend, recipe, error, report)
     else:
         return Written(converted=converted, backend=chosen.backend)
-    _log.warning("%s\nSearching for layers to leave in float32 …", refused)
+    _log.warning(
+        "%s\nSearching for layers to leave in float32. The plain form took %s to write and to "
+        "check; it is not tried again, and how long the search takes is said when its first layer "
+        "was measured",
+        refused,
+        in_time(time.perf_counter() - started),
+    )
     asked = Asked(
-        bounds=_bounds(threshold(chosen.route.dtype)),
-        texts=texts if many else None,
+        bounds=_bounds(report.threshold),
+        division=parts,
+        known=(plain,),
+        rounds=1,  # speed has no say
         backends=(chosen.backend,),
         recipes=(recipe,),
         profile=profile,
@@ -153,8 +166,29 @@ def _recipes(house: House, wanted: str, backend: str | None) -> list[str]:
     return list(dict.fromkeys(named or served))
 
 
+def _parts(texts: Sequence[str] | None) -> Division:
+    """The texts of the gate, which are those of a search's promise: one verdict on one set."""
+    if texts is None or len(set(texts)) >= LEAST:
+        return divide(texts)
+    return evolve(divide(None), held_out=tuple(dict.fromkeys(texts)))
+
+
+def _refused(backend: str, recipe: str, error: FidelityError, report: Report) -> Trial:
+    """What the gate found of the plain form, as the search's first trial."""
+    return Trial(
+        mix=Mix(backend=backend, recipe=recipe),
+        nbytes=error.nbytes,
+        fidelity=report.overall,
+        held_out=report.overall,
+        batch_dependent=report.batch_dependent,
+        missed=f"on held-out texts: {report.shortfall}",
+        refused=True,
+    )
+
+
 def _bounds(least: Threshold) -> Bounds:
     return Bounds(
         min_cosine=least.lowest if least.lowest > -1 else None,
         min_mean_cosine=least.mean if least.mean > -1 else None,
+        min_edge_cosine=least.edges if least.edges > -1 else None,
     )

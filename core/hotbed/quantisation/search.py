@@ -56,7 +56,7 @@ def search(
         NoBackendError: Nothing installed can quantise the model.
     """
     started = time.perf_counter()
-    texts = divide(asked.texts, asked.seed)
+    texts = asked.division or divide(asked.texts, asked.seed)
     sources, refusals = find_sources(
         house,
         located,
@@ -67,7 +67,8 @@ def search(
     )
     speeds = _speeds(house, sources, texts, asked)
     with open_bench(house, located, folder, texts, asked.bounds, asked.rounds, speeds) as bench:
-        hunt = Hunt(bench=bench, asked=asked, watch=watch)
+        hunt = Hunt(bench=bench, asked=asked, watch=watch, trials=list(asked.known))
+        hunt.expect(sources)
         hunt.try_wholes(sources)
         for source in sources:
             hunt.mix(source)
@@ -83,14 +84,14 @@ def search(
         converted=converted,
         sensitivities=tuple(sorted(hunt.sensitivities, key=lambda one: -one.mean)),
         refusals=tuple(refusals),
-        float32_bytes=_size_of(sources[0]),
+        float32_bytes=sources[0].nbytes,
         seconds=time.perf_counter() - started,
     )
 
 
 def _speeds(house: House, sources: Sequence[Source], texts: Division, asked: Asked) -> Speeds:
     """What was measured before of these files, here."""
-    files = [file for source in sources for file in _files(source)]
+    files = [file for source in sources for file in source.files]
     digests = house.cache.digests.files(files)
     # What runs float32 beside the candidates is one of these, or installed beside them.
     engines = [source.engine for source in sources]
@@ -101,15 +102,6 @@ def _speeds(house: House, sources: Sequence[Source], texts: Division, asked: Ask
         asked.rounds,
     )
     return Speeds(path=house.settings.home / FILE, key=key, again=asked.remeasure)
-
-
-def _files(source: Source) -> list[Path]:
-    path = source.artifact.path
-    return sorted(path.parent.glob(f"{path.name}*"))
-
-
-def _size_of(source: Source) -> int:
-    return sum(file.stat().st_size for file in _files(source))
 
 
 def _publish(
@@ -124,7 +116,7 @@ def _publish(
         source, recipe = by_name[one.mix.backend], one.mix.as_recipe()
         try:
             converted = quantize_into(
-                source.engine, source.artifact, bench.folder, recipe, texts.calibration, out, gate
+                source.engine, source.artifact, bench.folder, recipe, texts.ranges, out, gate
             )
         except FidelityError as error:
             hunt.refuse(one, error)

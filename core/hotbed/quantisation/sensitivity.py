@@ -16,7 +16,7 @@ from hotbed.quantisation.sources import Source
 
 __all__ = ["Sensitivity", "measure_units", "units_of", "worth_mixing"]
 
-_UNITS = 48
+_UNITS = 26
 """Units that are measured; of deeper models, neighbouring layers of one shape go together."""
 
 _GAIN = 1.02
@@ -64,9 +64,8 @@ def worth_mixing(
         for name, one in tried.items()
         if name in source.mixing
         and one.fidelity is not None
-        and one.speedup is not None
         and (dependent or not one.batch_dependent)
-        and (size or one.speedup.median > _GAIN)
+        and (size or one.speed > _GAIN)
     }
     return [name for name, one in able.items() if not any(_beats(b, one) for b in able.values())]
 
@@ -104,7 +103,7 @@ def measure_units(
     Yields:
         What is measured next, and None; or what was measured, and the unit.
     """
-    places = bench.sample()
+    places = bench.sample(source.layers)
     tried = {one.mix.recipe: one for one in wholes if one.mix.backend == source.backend}
     work = sum(_products(layer) for layer in source.layers) or 1
     weights = sum(layer.inputs * layer.outputs for layer in source.layers) or 1
@@ -124,8 +123,8 @@ def measure_units(
             except HotbedError:
                 continue  # this layer cannot be so
             whole = tried[recipe]
-            assert whole.speedup is not None
-            saved = bench.seconds * (1 - 1 / whole.speedup.median)
+            # What was refused before it was timed counts as no faster: size decides then.
+            saved = bench.seconds * (1 - 1 / whole.speed) if whole.speedup else 0.0
             options.append(
                 Option(
                     recipe=recipe,

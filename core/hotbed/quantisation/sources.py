@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from attrs import evolve, frozen
 
@@ -37,6 +38,17 @@ class Source:
     recipes: tuple[str, ...]
     mixing: tuple[str, ...] = ()
     layers: tuple[Layer, ...] = ()
+
+    @property
+    def files(self) -> list[Path]:
+        """The file, and what lies beside it."""
+        path = self.artifact.path
+        return sorted(path.parent.glob(f"{path.name}*"))
+
+    @property
+    def nbytes(self) -> int:
+        """Their bytes."""
+        return sum(file.stat().st_size for file in self.files)
 
     @property
     def backend(self) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from hotbed.errors import UsageError
+from hotbed.fidelity.repetition import CALIBRATION as REPETITIVE
 from hotbed.fidelity.texts import TEXTS
 from hotbed.tuning.texts import SENTENCES, mixed_texts, spread_over
 
@@ -42,6 +43,11 @@ class Division:
     search: tuple[str, ...]
     held_out: tuple[str, ...]
     given: bool
+
+    @property
+    def ranges(self) -> tuple[str, ...]:
+        """What ranges are learned from: repetition too, which has activations of its own."""
+        return (*self.calibration, *REPETITIVE)
 
     def __str__(self) -> str:
         whose = "given" if self.given else "built-in"

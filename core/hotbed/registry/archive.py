@@ -27,6 +27,7 @@ from hotbed.registry.finding import find, full
 from hotbed.registry.inserting import blobs_are_there, insert_version, known
 from hotbed.registry.manifest import Manifest, canonical
 from hotbed.registry.notes import deprecate_in
+from hotbed.registry.ownership import head_of
 from hotbed.registry.registered import Registered
 from hotbed.registry.signing import SIGN, signatures
 from hotbed.registry.store import Store
@@ -79,6 +80,7 @@ def export_archive(
     Raises:
         CorruptFileError, MissingFileError: A file is not what was registered; nothing is written.
     """
+    store.ownership.require_own()
     with store.database.reading() as connection:
         found = [full(connection, find(connection, reference)) for reference in references]
     manifests = {one.manifest: read_manifest(store, one) for one in found}
@@ -148,6 +150,7 @@ def import_archive(
         RegistryError: A version is here already, and is another.
         UsageError: A name or a path in it would not travel.
     """
+    store.ownership.claim()
     try:
         with tarfile.open(path, "r:") as tar:
             entries, manifests = _take_in(store, tar, path, show)
@@ -172,6 +175,8 @@ def import_archive(
             if entry.deprecated is not None:
                 deprecate_in(connection, one, entry.deprecated, who=who, why=why)
             made.append(one)
+        head = head_of(connection)
+    store.ownership.note(head)
     return Imported(made=tuple(made), known=tuple(here))
 
 

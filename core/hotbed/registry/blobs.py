@@ -20,6 +20,7 @@ from attrs import field, frozen
 
 from hotbed.errors import CorruptFileError, MissingFileError, UsageError
 from hotbed.publishing import sync
+from hotbed.registry.objects import LocalObjects, Objects
 
 __all__ = ["SMALL", "Blob", "Blobs", "LocalBlobs", "require_digest"]
 
@@ -48,6 +49,16 @@ class Blob:
 
 class Blobs(Protocol):
     """A store of blobs. A protocol, because other file systems publish in other ways."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, for messages."""
+        ...
+
+    @property
+    def objects(self) -> Objects:
+        """Small files beside the blobs."""
+        ...
 
     def put_file(self, path: Path) -> tuple[str, int]:
         """Store a file; gives its digest and its size."""
@@ -101,6 +112,16 @@ class LocalBlobs:
     root: Path
     _lasting: set[tuple[str, int, int]] = field(factory=set, eq=False, repr=False, init=False)
     """Blobs that this process knows to last through a power cut."""
+
+    @property
+    def place(self) -> str:
+        """The folder."""
+        return str(self.root)
+
+    @property
+    def objects(self) -> LocalObjects:
+        """Small files beside the blobs."""
+        return LocalObjects(self.root)
 
     def put_file(self, path: Path) -> tuple[str, int]:
         """Store a file."""
@@ -198,9 +219,11 @@ class LocalBlobs:
     def tidy(self, older_than: float, *, dry: bool = False) -> int:
         """Remove, or only count, what writers left unfinished so many seconds ago."""
         count = 0
-        for stage in (self.root / "stages").glob("*"):
+        stages = list((self.root / "stages").glob("*"))
+        now = self.objects.clock() if stages and not dry else time.time()
+        for stage in stages:
             with contextlib.suppress(FileNotFoundError):  # its writer finished just now
-                if time.time() - stage.stat().st_mtime > older_than:
+                if now - stage.stat().st_mtime > older_than:
                     count += 1
                     if not dry:
                         stage.unlink()

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from hotbed.errors import RegistryError
 from hotbed.registry.manifest import canonical
+from hotbed.registry.schema import keep_text
 from hotbed.registry.tables import chain, events
 
 __all__ = ["CHANNEL", "GENESIS", "Event", "append", "head", "now", "read_events", "verify_chain"]
@@ -86,6 +87,7 @@ def append(
     at: str = "",
 ) -> Event:
     """Add an event to the chain, in the transaction that does what it tells."""
+    who, why = keep_text("who", who), keep_text("why", why)
     seq, previous = head(connection)
     new = Event(
         seq=seq + 1,
@@ -111,7 +113,12 @@ def append(
 
 def head(connection: Connection) -> tuple[int, str]:
     """The number and the digest of the last event."""
-    row = connection.execute(_HEAD).one()
+    row = connection.execute(_HEAD).first()
+    if row is None:
+        raise RegistryError(
+            "the record of where the audit trail ends is gone: something was removed from the "
+            "database; `hotbed registry doctor` tells more"
+        )
     return row.seq, row.digest
 
 
@@ -120,9 +127,12 @@ def read_events(
     model: str | None = None,
     kinds: Iterable[str] = (),
     subject: str | None = None,
+    after: int = 0,
 ) -> Iterator[Event]:
     """Every event, the oldest first; of one model, of some kinds, of one version or alias."""
     query = select(events).order_by(events.c.seq)
+    if after:
+        query = query.where(events.c.seq > after)
     if model is not None:
         query = query.where(events.c.model == model)
     if subject is not None:

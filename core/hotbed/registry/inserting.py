@@ -9,7 +9,6 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import attrs
 from attrs import evolve
 from sqlalchemy import Connection, Row, bindparam, insert, select
 
@@ -110,7 +109,11 @@ def insert_version(
     }
     version_id = _inserted(connection, _NEW_VERSION, {**shown, **hidden})
     connection.execute(
-        _NEW_FILES, [{"version_id": version_id, **attrs.asdict(entry)} for entry in manifest.files]
+        _NEW_FILES,
+        [
+            {"version_id": version_id, "path": one.path, "sha256": one.sha256, "size": one.size}
+            for one in manifest.files
+        ],
     )
     pairs = write_pairs(connection, version_id, notes)
     payload = {"manifest": digest, "notes": said, "parent": manifest.parent}

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 from attrs import field, frozen
 
-from hotbed.errors import CorruptFileError
+from hotbed.errors import CorruptFileError, UsageError
 
 __all__ = ["FileEntry", "Manifest", "canonical"]
 
@@ -29,11 +29,17 @@ class FileEntry:
         path: Relative to the model folder, with forward slashes.
         sha256: Of its bytes.
         size: In bytes.
+        extra: What a later hotbed says of it: kept, because the manifest's digest is over it.
     """
 
     path: str
     sha256: str
     size: int
+    extra: Mapping[str, Any] = field(factory=dict)
+
+    def said(self) -> dict[str, Any]:
+        """As it stands in the manifest."""
+        return {**self.extra, "path": self.path, "sha256": self.sha256, "size": self.size}
 
 
 @frozen(kw_only=True)
@@ -56,6 +62,7 @@ class Manifest:
         made: What hotbed made of what, with its reports: the records of ``hotbed.json``.
         created_at: When, in UTC, ISO 8601.
         created_by: Who.
+        extra: What a later hotbed says: kept, because the digest is over it.
     """
 
     name: str
@@ -73,6 +80,7 @@ class Manifest:
     made: tuple[Mapping[str, Any], ...] = field(converter=_pairs, default=())
     created_at: str
     created_by: str
+    extra: Mapping[str, Any] = field(factory=dict)
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -85,8 +93,20 @@ class Manifest:
         return sum(entry.size for entry in self.files)
 
     def encode(self) -> bytes:
-        """The bytes whose sha256 names the manifest."""
-        return canonical({"manifest": _VERSION, **attrs.asdict(self)})
+        """The bytes whose sha256 names the manifest.
+
+        Raises:
+            UsageError: Something in it cannot be written: half a character, a number without end.
+        """
+        try:
+            said = {name: value for name, value in attrs.asdict(self).items() if name != "extra"}
+            said["files"] = [entry.said() for entry in self.files]
+            return canonical({**self.extra, "manifest": _VERSION, **said})
+        except (ValueError, TypeError, RecursionError) as error:
+            raise UsageError(
+                f"{self.name}@{self.version} cannot be registered: what its files say of it cannot "
+                f"be kept: {error!s:.200}"
+            ) from error
 
     @classmethod
     def decode(cls, content: bytes) -> Manifest:
@@ -100,14 +120,23 @@ class Manifest:
             version = value.pop("manifest")
             if version != _VERSION:
                 raise ValueError(f"manifest version {version}; this hotbed reads {_VERSION}")
-            files = [FileEntry(**entry) for entry in value.pop("files")]
-            return cls(files=files, **value)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            files = [_entry(entry) for entry in value.pop("files")]
+            known = {name: value.pop(name) for name in _FIELDS if name in value}
+            return cls(files=files, extra=value, **known)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CorruptFileError(f"this is no manifest of a version: {error}") from error
 
     def subjects(self) -> list[dict[str, Any]]:
         """The files as in-toto's Statement lists subjects, so that signing maps one to one."""
         return [{"name": entry.path, "digest": {"sha256": entry.sha256}} for entry in self.files]
+
+
+_FIELDS = tuple(one.name for one in attrs.fields(Manifest) if one.name not in ("files", "extra"))
+
+
+def _entry(said: Mapping[str, Any]) -> FileEntry:
+    extra = {key: value for key, value in said.items() if key not in ("path", "sha256", "size")}
+    return FileEntry(path=said["path"], sha256=said["sha256"], size=said["size"], extra=extra)
 
 
 def canonical(value: Any) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,31 +13,41 @@ from hotbed.registry.database import Database, shown
 
 __all__ = ["HEAD", "migrate"]
 
-HEAD = "0001"
+HEAD = "0002"
 """The last of the steps in ``migrations/``."""
 
 _HERE = Path(__file__).parent / "migrations"
 
 
-def migrate(database: Database) -> None:
+def migrate(database: Database, before_making: Callable[[], None] = lambda: None) -> bool:
     """Run the steps that are missing, in one writing transaction: whoever comes second finds none.
+
+    Args:
+        database: The database.
+        before_making: Called before the first table of an empty database is made; may refuse.
+
+    Returns:
+        Whether the database was empty.
 
     Raises:
         RegistryError: A later hotbed wrote the database.
     """
     with database.reading() as connection:
         if _current(connection) == HEAD:
-            return  # Alembic is not even imported: that takes longer than all the rest
+            return False  # Alembic is not even imported: that takes longer than all the rest
     from alembic import command
 
     config = _config()
     with database.writing() as connection:
         current = _current(connection)
         if current == HEAD:
-            return
+            return False
+        if current is None:
+            before_making()
         _require_known(config, current, database)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+    return current is None
 
 
 def _config() -> Any:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from attrs import field, frozen
+from attrs.converters import optional
 from sqlalchemy import Connection, delete, insert, update
 
 from hotbed.errors import UsageError
 from hotbed.registry.events import append
 from hotbed.registry.finding import find, full
-from hotbed.registry.names import require_label
 from hotbed.registry.registered import Registered
+from hotbed.registry.schema import keep_metrics, keep_tags, keep_text
 from hotbed.registry.store import Store
 from hotbed.registry.tables import metrics, tags, versions
 
@@ -21,6 +21,18 @@ __all__ = ["TEXTS", "Notes", "annotate", "deprecate", "deprecate_in", "write_pai
 
 
 TEXTS = ("description", "domain", "licence")
+
+
+def _description(value: object) -> str:
+    return keep_text("the description", value)
+
+
+def _domain(value: object) -> str:
+    return keep_text("the domain", value)
+
+
+def _license(value: object) -> str:
+    return keep_text("the license note", value)
 
 
 @frozen(kw_only=True)
@@ -35,19 +47,11 @@ class Notes:
         metrics: Name → number; None removes it.
     """
 
-    description: str | None = None
-    domain: str | None = None
-    licence: str | None = None
-    tags: Mapping[str, str | None] = field(factory=dict)
-    metrics: Mapping[str, float | None] = field(factory=dict)
-
-    def __attrs_post_init__(self) -> None:
-        for name in (*self.tags, *self.metrics):
-            require_label(name)
-        for name, value in self.metrics.items():
-            number = isinstance(value, int | float) and math.isfinite(value)
-            if value is not None and not number:
-                raise UsageError(f"the metric {name}={value!r} is not a finite number")
+    description: str | None = field(default=None, converter=optional(_description))
+    domain: str | None = field(default=None, converter=optional(_domain))
+    licence: str | None = field(default=None, converter=optional(_license))
+    tags: Mapping[str, str | None] = field(factory=dict, converter=keep_tags)
+    metrics: Mapping[str, float | None] = field(factory=dict, converter=keep_metrics)
 
     def said(self) -> dict[str, Any]:
         """What is said, as plain values."""
@@ -56,10 +60,7 @@ class Notes:
         if self.tags:
             found["tags"] = dict(self.tags)
         if self.metrics:
-            found["metrics"] = {
-                name: None if value is None else float(value)
-                for name, value in self.metrics.items()
-            }
+            found["metrics"] = dict(self.metrics)
         return found
 
 
@@ -83,6 +84,7 @@ def deprecate(
     store: Store, reference: str, message: str | None, *, who: str, why: str
 ) -> Registered:
     """Say why nobody should use a version any more; loading it shows that. None takes it back."""
+    message = None if message is None else keep_text("the deprecation", message)
     if message is not None and not message.strip():
         raise UsageError("a deprecation says why, and what to use instead")
     with store.database.writing() as connection:

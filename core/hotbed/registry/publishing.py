@@ -27,7 +27,9 @@ from hotbed.registry.inserting import blobs_are_there, highest, insert_version, 
 from hotbed.registry.manifest import FileEntry, Manifest, sha256
 from hotbed.registry.names import require_files, require_model
 from hotbed.registry.notes import Notes
+from hotbed.registry.ownership import head_of
 from hotbed.registry.registered import Registered
+from hotbed.registry.schema import keep_text, require_fits
 from hotbed.registry.store import Store
 from hotbed.registry.versions import Version, next_version
 
@@ -86,19 +88,30 @@ def register(store: Store, what: Publication) -> Registered:
         RegistryError: The version is there already.
     """
     require_model(what.name)
+    what = evolve(
+        what,
+        base_model=keep_text("base_model", what.base_model),
+        training_data=keep_text("training_data", what.training_data),
+        who=keep_text("who", what.who),
+        why=keep_text("why", what.why),
+    )
     wanted = Version.parse(what.version) if what.version else None
     model = read_folder(what.folder)
     paths = sorted({*_paths(what.folder), *what.added})
     require_files(paths)
     require_inside(what.folder, paths)
+    store.ownership.claim()
     for _ in range(_TRIES):
         entries = _store_all(store, what, paths)
         draft = _draft(what, model, entries)
         try:
             with store.database.writing() as connection:
-                return _commit(connection, store, what, draft, wanted)
+                made = _commit(connection, store, what, draft, wanted)
+                head = head_of(connection)
         except _TakenError:
             continue
+        store.ownership.note(head)
+        return made
     raise RegistryError(
         f"{what.name}: garbage was collected three times while {what.folder} was registered; "
         f"something deletes files of {store.place} without asking it"
@@ -180,6 +193,7 @@ def _commit(
     version = _version(connection, what, wanted)
     parent = str(find(connection, what.parent)) if what.parent else ""
     manifest = evolve(draft, version=version.text, parent=parent, created_at=now())
+    require_fits(manifest)
     return insert_version(connection, manifest, what.notes, "register", who=what.who, why=what.why)
 
 

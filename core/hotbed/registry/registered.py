@@ -71,6 +71,8 @@ def split(reference: str) -> tuple[str, str]:
     Raises:
         UsageError: The name, or an alias, would not travel.
     """
+    if not isinstance(reference, str):
+        raise UsageError(f"a version is named by a text, as model@1.2.0, not {reference!r:.80}")
     name, _, wanted = reference.partition("@")
     require_model(name)
     wanted = wanted or LATEST
@@ -85,6 +87,6 @@ def require_reference(reference: str) -> None:
     Raises:
         UsageError: It cannot.
     """
-    if not reference.strip():
+    if isinstance(reference, str) and not reference.strip():
         raise UsageError("a version is named as model@version, model@alias or model@^1.2")
     split(reference)

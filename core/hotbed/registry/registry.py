@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from hotbed.registry.auditing import Audited
     from hotbed.registry.comparing import Comparison
     from hotbed.registry.doctoring import Diagnosis
+    from hotbed.registry.garbage import Collected
     from hotbed.registry.manifest import Manifest
     from hotbed.registry.moves import Move
-    from hotbed.registry.removal import Collected
     from hotbed.registry.signing import Signature
     from hotbed.registry.store import Store
 
@@ -49,7 +49,9 @@ class Registry:
         blobs: str | Path | None = None,
         who: str | None = None,
         create: bool = True,
+        _any_store: bool = False,
     ) -> None:
+        from hotbed.registry.schema import keep_text
         from hotbed.registry.store import open_store
         from hotbed.settings import load_settings
 
@@ -57,9 +59,9 @@ class Registry:
             settings = load_settings()
             where = where or settings.registry or settings.home / "registry"
             blobs = blobs or settings.registry_blobs
-        self.who = getpass.getuser() if who is None else who
+        self.who = keep_text("who", getpass.getuser() if who is None else who)
         self._opened = (where, blobs, self.who)
-        self.store: Store = open_store(where, blobs, create=create)
+        self.store: Store = open_store(where, blobs, create=create, any_store=_any_store)
 
     def __repr__(self) -> str:
         return f"Registry({self.store.place!r})"
@@ -397,11 +399,49 @@ class Registry:
 
         return lease(self.store, reference, self.who, seconds)
 
-    def gc(self, *, dry: bool = False, older_than: float = 3600.0) -> Collected:
-        """Remove the blobs that no version reaches, and that nobody wanted for so many seconds."""
-        from hotbed.registry.removal import collect
+    def gc(
+        self,
+        *,
+        dry: bool = False,
+        older_than: float = 3600.0,
+        abandon: Collection[str] = (),
+    ) -> Collected:
+        """Remove the blobs that no version reaches, and that nobody wanted for so many seconds.
 
-        return collect(self.store, dry=dry, older_than=older_than)
+        Args:
+            dry: Whether only to count them.
+            older_than: Seconds.
+            abandon: Heads that the store remembers and the database does not know, as the refusal
+                lists them: what was registered until then is given up.
+
+        Raises:
+            RegistryError: The store is another registry's, or the database an older copy.
+        """
+        from hotbed.registry.garbage import collect
+
+        return collect(self.store, dry=dry, older_than=older_than, abandon=abandon)
+
+    @classmethod
+    def adopt(
+        cls,
+        where: str | Path | None = None,
+        *,
+        blobs: str | Path | None = None,
+        previous: str | None = None,
+    ) -> Registry:
+        """Open a registry and make it the owner of its store, which carries no id or another's.
+
+        Args:
+            where: The registry.
+            blobs: Its store.
+            previous: The id that the store carries; None where it carries none.
+
+        Raises:
+            RegistryError: It carries another id than the one named.
+        """
+        opened = cls(where, blobs=blobs, _any_store=True)
+        opened.store.ownership.adopt(previous)
+        return opened
 
     def doctor(
         self,

@@ -21,6 +21,7 @@ from attrs import frozen
 
 from hotbed.errors import CorruptFileError, MissingFileError, RegistryError, UsageError
 from hotbed.registry.blobs import SMALL, Blob, require_digest
+from hotbed.registry.objects import RemoteObjects
 
 __all__ = ["RemoteBlobs"]
 
@@ -44,6 +45,32 @@ class RemoteBlobs:
     """
 
     url: str
+
+    @property
+    def place(self) -> str:
+        """The URL."""
+        return self.url
+
+    @property
+    def objects(self) -> RemoteObjects:
+        """Small files beside the blobs."""
+        return RemoteObjects(self)
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the store can be asked to write only what is not there."""
+        return self.url.partition("://")[0] in _CONDITIONAL
+
+    @contextlib.contextmanager
+    def told(self) -> Iterator[tuple[Any, str]]:
+        """The file system and the root below it; its errors become the registry's."""
+        with self._told():
+            yield self._place
+
+    def modified(self, name: str) -> float:
+        """When an object was written, by the store's clock."""
+        with self.told() as (system, root):
+            return _modified(system, f"{root}/{name}", system.info(f"{root}/{name}"))
 
     @property
     def _place(self) -> tuple[Any, str]:
@@ -143,8 +170,10 @@ class RemoteBlobs:
         system, root = self._place
         count = 0
         with self._told(), contextlib.suppress(FileNotFoundError):
-            for name, facts in system.find(f"{root}/stages", detail=True).items():
-                if time.time() - _modified(system, name, facts) > older_than:
+            stages = system.find(f"{root}/stages", detail=True)
+            now = self.objects.clock() if stages and not dry else time.time()
+            for name, facts in stages.items():
+                if now - _modified(system, name, facts) > older_than:
                     count += 1
                     if not dry:
                         system.rm_file(name)
@@ -174,7 +203,7 @@ class RemoteBlobs:
         scheme = self.url.partition("://")[0]
         with self._told():
             if scheme in _OBJECT_STORES:
-                condition = {"mode": "create"} if scheme in _CONDITIONAL else {}
+                condition = {"mode": "create"} if self.conditional else {}
                 with contextlib.suppress(FileExistsError):  # somebody else was quicker
                     _put(system, content, target, **condition)
             else:

@@ -1,8 +1,4 @@
-"""Delete versions, and collect the blobs that nothing reaches any more.
-
-Both happen inside the writing transaction, as commits do. A blob that a writer has stored and not
-yet committed may be collected; the writer's commit finds that out and stores it again.
-"""
+"""Delete versions that nothing can reach, and keep those that are in use."""
 
 from __future__ import annotations
 
@@ -11,7 +7,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from attrs import frozen
 from sqlalchemy import Connection, delete, insert, select, update
 
 from hotbed.errors import RegistryError
@@ -22,31 +17,10 @@ from hotbed.registry.registered import Registered
 from hotbed.registry.store import Store
 from hotbed.registry.tables import aliases, files, leases, versions
 
-__all__ = ["GRACE", "Collected", "collect", "delete_version", "lease"]
-
-_AT_ONCE = 200
-"""Blobs that are removed in one transaction: writers wait meanwhile."""
-
-GRACE = 3600.0
-"""Seconds that a blob stays after somebody wanted it."""
+__all__ = ["LEASE", "delete_version", "lease"]
 
 LEASE = 3600.0
 """Seconds that a lease lasts unless it is renewed."""
-
-
-@frozen(kw_only=True)
-class Collected:
-    """What a collection removed, or would.
-
-    Attributes:
-        blobs: How many.
-        nbytes: Their size.
-        dry: Whether nothing was removed.
-    """
-
-    blobs: int
-    nbytes: int
-    dry: bool
 
 
 def delete_version(
@@ -60,12 +34,12 @@ def delete_version(
     with store.database.writing() as connection:
         found = find(connection, reference)
         _require_free(connection, found, even_if_reachable)
-        mine = versions.c.id == found.id
-        connection.execute(update(versions).where(mine).values(deleted_at=now()))
+        mine, at = versions.c.id == found.id, now()
+        connection.execute(update(versions).where(mine).values(deleted_at=at))
         connection.execute(delete(files).where(files.c.version_id == found.id))
         connection.execute(delete(leases).where(leases.c.version_id == found.id))
         payload = {"manifest": found.manifest}
-        append(connection, "delete", found.name, found.version, payload, who=who, why=why)
+        append(connection, "delete", found.name, found.version, payload, who=who, why=why, at=at)
         return found
 
 
@@ -96,37 +70,6 @@ def _require_free(connection: Connection, found: Registered, even_if_reachable: 
         )
     if problems:
         raise RegistryError(f"{found} stays: {'; '.join(problems)}")
-
-
-def collect(store: Store, *, dry: bool = False, older_than: float = GRACE) -> Collected:
-    """Remove the blobs that no version reaches.
-
-    Args:
-        store: The registry.
-        dry: Whether only to count them.
-        older_than: Seconds since a blob was last wanted. What a writer has stored and not yet
-            committed is younger, so writers need not store it twice. Nothing else depends on it.
-    """
-    before = time.time() - older_than
-    gone = nbytes = 0
-    candidates = [blob for blob in store.blobs if blob.wanted <= before]
-    for start in range(0, len(candidates), _AT_ONCE):
-        some = {blob.digest: blob.size for blob in candidates[start : start + _AT_ONCE]}
-        with store.database.writing() as connection:
-            # Asked anew in this transaction: what was committed since is reached.
-            spare = set(some) - _reached(connection, list(some))
-            for digest in spare:
-                gone, nbytes = gone + 1, nbytes + some[digest]
-                if not dry:
-                    store.blobs.remove(digest)
-    if not dry:
-        store.blobs.tidy(max(older_than, GRACE))
-    return Collected(blobs=gone, nbytes=nbytes, dry=dry)
-
-
-def _reached(connection: Connection, digests: list[str]) -> set[str]:
-    held = select(files.c.sha256).where(files.c.sha256.in_(digests)).distinct()
-    return set(connection.execute(held).scalars())
 
 
 @contextmanager

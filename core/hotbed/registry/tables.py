@@ -28,6 +28,7 @@ __all__ = [
     "metadata",
     "metrics",
     "models",
+    "registry",
     "tags",
     "versions",
 ]
@@ -46,6 +47,13 @@ _BYTES = String().with_variant(String(collation="C"), "postgresql")
 """Text that sorts byte by byte everywhere, as the keys of versions must."""
 
 _DIGEST = String(64)
+
+registry = Table(
+    "registry",
+    metadata,
+    Column("id", Integer, primary_key=True),  # 1: a database is one registry
+    Column("identity", String(32), nullable=False),
+)
 
 chain = Table(
     "chain",

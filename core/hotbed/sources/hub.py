@@ -9,14 +9,16 @@ from __future__ import annotations
 import os
 import re
 import threading
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hotbed.errors import SourceError
+from hotbed.errors import HotbedWarning, SettingsError, SourceError
 from hotbed.models.folder import list_files
 from hotbed.models.layout import CONFIG, is_metadata
 from hotbed.sources.located import Located, Reference
+from hotbed.user_folders import expand
 
 __all__ = ["GIVE_UP_AFTER", "locate"]
 
@@ -38,12 +40,15 @@ def locate(reference: Reference) -> Located:
         return cached
     if _offline(reference):
         raise SourceError(
-            f"{reference} is not in the hub's cache, and the network is out of bounds "
-            f"(local_files_only or HF_HUB_OFFLINE)"
+            f"{reference} is not in the hub's cache, or not whole there, and the network is out of "
+            f"bounds (local_files_only, HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE)"
         )
-    commit, files = _listing(reference)
-    small = [name for name in files if is_metadata(name)]
-    path = _download(reference, commit, small)
+    try:
+        commit, files = _listing(reference)
+        small = [name for name in files if is_metadata(name)]
+        path = _download(reference, commit, small)
+    except SourceError as error:
+        return _fall_back(reference, error)
 
     def fetch(wanted: Iterable[str]) -> None:
         _download(reference, commit, list(wanted))
@@ -57,9 +62,30 @@ def locate(reference: Reference) -> Located:
     )
 
 
+def _fall_back(reference: Reference, error: SourceError) -> Located:
+    """What the cache holds, as huggingface_hub's ``snapshot_download`` gives it then.
+
+    Raises:
+        SourceError: The cache does not hold it either, or the hub says that there is no such thing.
+    """
+    from huggingface_hub.errors import RevisionNotFoundError
+
+    gone = isinstance(error.__cause__, RevisionNotFoundError)
+    cached = None if gone else _cached(reference)
+    if cached is None:
+        raise error
+    warnings.warn(
+        f"{error}. What the hub's cache holds is used, which may be older: {cached.origin}",
+        HotbedWarning,
+        stacklevel=2,
+    )
+    return cached
+
+
 def _offline(reference: Reference) -> bool:
-    flag = os.environ.get("HF_HUB_OFFLINE", "").upper()
-    return reference.local_files_only or flag in {"1", "ON", "YES", "TRUE"}
+    # As huggingface_hub reads them: the first that holds anything counts.
+    named = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
+    return reference.local_files_only or named.upper() in {"1", "ON", "YES", "TRUE"}
 
 
 def _cache_dir(reference: Reference) -> Path | None:
@@ -83,7 +109,7 @@ def _cached(reference: Reference) -> Located | None:
     if ref.is_file():
         commit = ref.read_text(encoding="utf-8").strip()
     path = repository / "snapshots" / commit
-    if not (path / CONFIG).exists():
+    if not (path / CONFIG).exists() or _is_broken(path):
         return None
     return Located(
         path=path,
@@ -92,6 +118,12 @@ def _cached(reference: Reference) -> Located | None:
         files=list_files(path),
         fetch=_completer(reference, commit, path),
     )
+
+
+def _is_broken(snapshot: Path) -> bool:
+    """Whether the blob of a small file is gone: the model would be another without it."""
+    names = (path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*"))
+    return any(is_metadata(name) and not (snapshot / name).exists() for name in names)
 
 
 def _completer(reference: Reference, commit: str, path: Path) -> Callable[[Iterable[str]], None]:
@@ -109,12 +141,20 @@ def _completer(reference: Reference, commit: str, path: Path) -> Callable[[Itera
 def _hub_cache() -> Path:
     """huggingface_hub's own rule, in its own order."""
     if cache := os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE"):
-        return Path(cache).expanduser()
+        return _expanded(cache)
     if home := os.environ.get("HF_HOME"):
-        return Path(home).expanduser() / "hub"
+        return _expanded(home) / "hub"
     base = os.environ.get("XDG_CACHE_HOME")
-    cache_root = Path(base) if base else Path.home() / ".cache"
-    return cache_root / "huggingface" / "hub"
+    return _expanded(base or "~/.cache") / "huggingface" / "hub"
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return expand(path)
+    except SettingsError as error:
+        raise SourceError(
+            f"the hub's cache cannot be found: {error}. Set HF_HOME to a folder"
+        ) from error
 
 
 def _listing(reference: Reference) -> tuple[str, list[str]]:

@@ -23,6 +23,7 @@ class Reference:
         cache_folder: Where the source keeps its files; None means its own habit.
         local_files_only: Whether the network is out of bounds.
         home: ``HOTBED_HOME``.
+        cache: Where what is unpacked is kept; None means ``home``.
         registry: Which registry, for the scheme ``registry``: one that is open, a folder or a URL;
             None means the settings'.
         paranoid: Whether to read every byte again, whatever is remembered of files.
@@ -35,6 +36,7 @@ class Reference:
     cache_folder: Path | None = None
     local_files_only: bool = False
     home: Path
+    cache: Path | None = None
     registry: Any = None
     paranoid: bool = False
 

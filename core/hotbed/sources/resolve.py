@@ -11,6 +11,7 @@ from hotbed.backends.catalog import SOURCES, Catalog
 from hotbed.errors import SourceError, UsageError
 from hotbed.sources import default_model
 from hotbed.sources.located import Located, Reference
+from hotbed.user_folders import expand
 
 __all__ = ["parse", "resolve"]
 
@@ -25,6 +26,7 @@ def parse(
     model: str,
     *,
     home: Path,
+    cache: Path | None = None,
     revision: str | None = None,
     token: str | bool | None = None,
     cache_folder: str | Path | None = None,
@@ -56,9 +58,10 @@ def parse(
         name=name,
         revision=revision or written,
         token=token,
-        cache_folder=None if cache_folder is None else Path(cache_folder).expanduser(),
+        cache_folder=None if cache_folder is None else expand(cache_folder),
         local_files_only=local_files_only,
         home=home,
+        cache=cache,
         registry=registry,
         paranoid=paranoid,
     )

@@ -31,6 +31,10 @@ _KEYS: dict[str, tuple[str, ...]] = {
 """Kind of scaling → what it reads, besides its name and ``rope_theta``."""
 
 
+_MOST_POSITIONS = 2**20
+"""No tensor proves how many there are, and each takes up to a kilobyte."""
+
+
 @frozen(kw_only=True)
 class Rotation:
     """How positions turn a head.
@@ -149,6 +153,11 @@ def turn(
     if rotation.kind == "dynamic":
         return _dynamic(draft, rotation, label, ids, padding)
     shape = (max(positions, draft.longest), rotation.size // 2)
+    if shape[0] > _MOST_POSITIONS:
+        raise UnsupportedModelError(
+            f"max_position_embeddings is {positions} and max_seq_length {draft.longest}; the "
+            f"builder makes tables for at most {_MOST_POSITIONS} rotary positions"
+        )
 
     def angles() -> NDArray[np.float64]:
         rows = np.arange(shape[0], dtype=np.float32)

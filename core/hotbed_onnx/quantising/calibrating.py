@@ -7,6 +7,7 @@ without padding, in groups of one length: what stands on padding is nobody's ran
 from __future__ import annotations
 
 import hashlib
+import logging
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ from hotbed_onnx.quantising.source import Source, read_graph
 from hotbed_onnx.writing import save
 
 __all__ = ["activation_ranges"]
+
+_log = logging.getLogger("hotbed.quantisation")
 
 _TOKENS = 512
 """Tokens that run at once."""
@@ -122,6 +125,7 @@ def _learn(
                     found[name] = found[name].joined(new) if name in found else new
         finally:
             opened.handle.close()
+    _log.debug("learned the ranges of %d activations of %s", len(found), artifact.path.name)
     return found
 
 

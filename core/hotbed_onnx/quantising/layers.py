@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any
 
+import numpy as np
 from attrs import frozen
 
 from hotbed.backends import Layer
 from hotbed.errors import UsageError
 from hotbed_onnx.graph import Graph
 
-__all__ = ["Part", "find_parts", "refuse_quantised"]
+__all__ = ["Part", "find_parts", "refuse_integers", "refuse_quantised"]
 
 _TABLE = 2**18
 """Values from which a table is worth the work: word embeddings, and not those of positions."""
@@ -21,6 +23,7 @@ _QUANTISED = frozenset(
     "MatMulNBits MatMulBnb4 GatherBlockQuantized DynamicQuantizeMatMul MatMulIntegerToFloat "
     "QAttention QGemm".split()
 )
+_QUANTISED_STARTS = ("QLinear", "DynamicQuantize", "ConvInteger", "QEmbed", "QOrdered")
 
 
 @frozen(kw_only=True, eq=False)
@@ -44,12 +47,35 @@ def refuse_quantised(graph: Graph, name: str) -> None:
     Raises:
         UsageError: It holds operators of quantised weights; the error counts them.
     """
-    found = Counter(node.op_type for node in graph.nodes if node.op_type in _QUANTISED)
+    found = Counter(
+        node.op_type
+        for node in graph.nodes
+        if node.op_type in _QUANTISED or node.op_type.startswith(_QUANTISED_STARTS)
+    )
     if found:
         listed = ", ".join(f"{count} × {kind}" for kind, count in found.most_common(3))
         raise UsageError(
             f"{name} is quantised already ({listed}): rounding twice loses twice. Start from the "
             f"float32 file"
+        )
+
+
+def refuse_integers(graph: Graph, name: str) -> None:
+    """Refuse a graph whose weights are integers already, widened by plain operators.
+
+    Raises:
+        UsageError: Most bytes of its weights are integers; the error says which.
+    """
+    sizes: Counter[str] = Counter()
+    for tensor in graph.tensors.values():
+        dtype = np.dtype(tensor.dtype)
+        if dtype.kind == "f" or dtype.itemsize == 1:
+            sizes[dtype.name] += math.prod(tensor.shape) * dtype.itemsize
+    stored = max(sizes, key=lambda kind: sizes[kind], default="")
+    if stored in ("int8", "uint8"):
+        raise UsageError(
+            f"{name} stores its weights as {stored} already, and widens them as it runs: rounding "
+            f"twice loses twice. Start from the float32 file"
         )
 
 

@@ -9,7 +9,7 @@ from hotbed.backends import Artifact, Layer, Recipe, TokenBatch, Variant
 from hotbed.errors import UsageError
 from hotbed_onnx.integers import INTEGERS
 from hotbed_onnx.quantising.calibrating import activation_ranges
-from hotbed_onnx.quantising.layers import Part, find_parts, refuse_quantised
+from hotbed_onnx.quantising.layers import Part, find_parts, refuse_integers, refuse_quantised
 from hotbed_onnx.quantising.options import Options, read_options
 from hotbed_onnx.quantising.recipes import BY_NAME, file_stem
 from hotbed_onnx.quantising.rewriting import rewrite
@@ -45,9 +45,13 @@ def quantise(
     source = read_graph(artifact.path)
     graph = source.graph
     refuse_quantised(graph, artifact.path.name)
+    refuse_integers(graph, artifact.path.name)
     if way.mixes:
+        # A table's rows are looked up, whatever the recipe is called: they have no ranges to take.
+        kinds = {part.layer.name: part.layer.kind for part in find_parts(graph)}
         plan = _quantise_layers(source, artifact, recipe, options, batches)
-        dependent = any(BY_NAME[name].batch_dependent for name in plan.values() if name in BY_NAME)
+        used = {recipe for part, recipe in plan.items() if kinds[part] == "linear"}
+        dependent = any(name in BY_NAME and BY_NAME[name].batch_dependent for name in used)
     else:
         from hotbed_onnx.quantising.float16 import to_float16
 

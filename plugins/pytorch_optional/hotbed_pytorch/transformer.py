@@ -37,13 +37,26 @@ def open_transformer(folder: ModelFolder, weights: Path, dtype: Any) -> Any:
     """
     if not folder.config.get("model_type") or folder.pipeline.is_static:
         raise UnsupportedModelError(f"{folder.name} has no transformer for PyTorch to run")
-    tensors = read_tensors(weights)
+    tensors = _with_adapter(folder, weights, read_tensors(weights))
     with quietly():
         model, report = _open(folder, tensors, dtype)
     _refuse_misfits(weights, report)
     _refuse_not_finite(weights, model)
     model.config.use_cache = False  # a text is read once; nothing is generated
     return model.eval()
+
+
+def _with_adapter(folder: ModelFolder, weights: Path, tensors: dict[str, Any]) -> dict[str, Any]:
+    """Add the adapter that lies beside the weights, as the core does."""
+    import torch
+
+    from hotbed.models.adapter import open_adapter
+
+    adapter = open_adapter(folder.root, tensors) if weights.parent == folder.root else None
+    for name in adapter.sums if adapter else ():
+        assert adapter is not None
+        tensors[name] = torch.from_numpy(adapter.add(name, tensors[name].float().numpy()))
+    return tensors
 
 
 def _open(folder: ModelFolder, tensors: dict[str, Any], dtype: Any) -> tuple[Any, dict[str, Any]]:
