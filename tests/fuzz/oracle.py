@@ -82,8 +82,8 @@ def _foreign(answer: dict[str, Any]) -> Iterator[Finding]:
 def _violations(case: Case, answer: dict[str, Any]) -> Iterator[Finding]:
     for told in answer["violations"]:
         kind, _, rest = told.partition(": ")
-        if kind == "read" and case.seed.group not in FOLDERS:
-            continue  # a file that the user names may be a link to another of theirs
+        if kind == "read" and (case.seed.group not in FOLDERS or case.seed.writable):
+            continue  # what the user names, or owns, may be a link to another file of theirs
         where = case.target if kind == "read" else f"{case.target} of {case.seed.name}"
         yield Finding(kind=kind, told=rest, where=where)
 

@@ -16,8 +16,9 @@ from typing import Any
 from attrs import asdict, evolve, fields, frozen
 
 from hotbed.backends.decision import Measurement
-from hotbed.errors import SettingsError
+from hotbed.errors import MissingFileError, ModelError, SettingsError
 from hotbed.measurements.machine import Machine
+from hotbed.models.jsonfile import read_bytes
 from hotbed.publishing import publish_file
 from hotbed.version import __version__
 
@@ -151,10 +152,10 @@ def read_records(path: Path) -> tuple[Record, ...]:
         SettingsError: It cannot be read, or holds something else.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+        text = read_bytes(path).decode("utf-8")
+    except MissingFileError:
         return ()
-    except (OSError, UnicodeDecodeError) as error:
+    except (ModelError, UnicodeDecodeError) as error:
         raise _unusable(path, error) from error
     try:
         value = json.loads(text, parse_constant=_refuse)
@@ -166,7 +167,7 @@ def read_records(path: Path) -> tuple[Record, ...]:
             for machine in [_built(Machine, group["machine"])]
             for item in group["measurements"]
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _unusable(path, error) from error
 
 

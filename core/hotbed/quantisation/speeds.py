@@ -18,7 +18,9 @@ import attrs
 from attrs import define, field
 
 from hotbed.backends.engine import Engine
+from hotbed.errors import ModelError
 from hotbed.measurements import this_machine
+from hotbed.models.jsonfile import read_object
 from hotbed.publishing import publish_file
 from hotbed.quantisation.mixes import Mix
 from hotbed.tuning.timing import Spread
@@ -99,11 +101,11 @@ class Speeds:
         if not self.path.is_file():
             return {}
         try:
-            value = json.loads(self.path.read_text(encoding="utf-8"))
+            value = read_object(self.path)
             if value["version"] != _VERSION:
                 return {}
             speeds: dict[str, dict[str, Any]] = value["speeds"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (ModelError, KeyError, TypeError) as error:
             _log.warning("speeds cannot be recalled, and are measured: %s: %s", self.path, error)
             return {}
         return speeds
