@@ -16,9 +16,10 @@ from typing import Any
 from attrs import asdict, evolve, fields, frozen
 
 from hotbed.backends.decision import Measurement
-from hotbed.errors import SettingsError
+from hotbed.errors import MissingFileError, ModelError, SettingsError
 from hotbed.formats import known, require_version
 from hotbed.measurements.machine import Machine
+from hotbed.models.jsonfile import read_bytes
 from hotbed.publishing import publish_file
 from hotbed.version import __version__
 
@@ -152,10 +153,10 @@ def read_records(path: Path) -> tuple[Record, ...]:
         SettingsError: It cannot be read, or holds something else.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+        text = read_bytes(path).decode("utf-8")
+    except MissingFileError:
         return ()
-    except (OSError, UnicodeDecodeError) as error:
+    except (ModelError, UnicodeDecodeError) as error:
         raise _unusable(path, error) from error
     try:
         value = json.loads(text, parse_constant=_refuse)

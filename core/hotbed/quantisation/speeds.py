@@ -18,9 +18,10 @@ import attrs
 from attrs import define, field
 
 from hotbed.backends.engine import Engine
-from hotbed.errors import SettingsError
+from hotbed.errors import ModelError, SettingsError
 from hotbed.formats import known, require_version
 from hotbed.measurements import this_machine
+from hotbed.models.jsonfile import read_object
 from hotbed.publishing import publish_file
 from hotbed.quantisation.mixes import Mix
 from hotbed.tuning.timing import Spread
@@ -114,12 +115,12 @@ class Speeds:
         if not self.path.is_file():
             return {}
         try:
-            value = json.loads(self.path.read_text(encoding="utf-8"))
+            value = read_object(self.path)
             if isinstance(value["version"], int) and value["version"] > _VERSION:
                 raise SettingsError(f"{self.path} is a newer hotbed's: version {value['version']}")
             require_version(value, _FORMAT, _VERSION)
             speeds: dict[str, dict[str, Any]] = value["speeds"]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ModelError, ValueError, KeyError, TypeError, AttributeError) as error:
             _log.warning("speeds cannot be recalled, and are measured: %s: %s", self.path, error)
             return {}
         return speeds
