@@ -102,7 +102,13 @@ def both(backend: Backend, text: str, limit: int) -> tuple[Any, Any]:
     """What the library does with a text, and what tokenizing all of it gives."""
     backend.enable_truncation(limit)
     ours = Tokenizer(
-        backend=backend, max_seq_length=limit, pad_id=0, left=False, special_ids=frozenset()
+        backend=backend,
+        max_seq_length=limit,
+        path=Path("tokenizer.json"),
+        pad_id=0,
+        rows=None,
+        left=False,
+        special_ids=frozenset(),
     )
     tokens = ours.encode([text, ""])
     whole = backend.encode(text)
