@@ -8,6 +8,7 @@ all one, and no lock is needed.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import time
@@ -19,6 +20,7 @@ from typing import IO, Protocol
 from attrs import field, frozen
 
 from hotbed.errors import CorruptFileError, MissingFileError, UsageError
+from hotbed.models.jsonfile import require_regular
 from hotbed.publishing import sync
 from hotbed.registry.objects import LocalObjects, Objects
 
@@ -186,10 +188,13 @@ class LocalBlobs:
 
         Raises:
             MissingFileError: It is not there.
+            CorruptFileError: Something else than a file has its name.
         """
+        path = self.path(digest)
         try:
-            return self.path(digest).open("rb")
-        except FileNotFoundError as error:
+            require_regular(path)
+            return path.open("rb")
+        except (MissingFileError, FileNotFoundError) as error:
             raise MissingFileError(f"the blob {digest} is not in {self.root}") from error
 
     def local(self, digest: str) -> Path | None:
@@ -203,6 +208,10 @@ class LocalBlobs:
             return self.path(digest).stat().st_size
         except FileNotFoundError:
             return None
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            return self.path(digest).lstat().st_size  # a link in a circle; opening it says so
 
     def remove(self, digest: str) -> None:
         """Remove a blob."""
