@@ -205,13 +205,9 @@ class LocalBlobs:
     def size(self, digest: str) -> int | None:
         """Bytes of a blob."""
         try:
-            return self.path(digest).stat().st_size
+            return _stat(self.path(digest)).st_size
         except FileNotFoundError:
             return None
-        except OSError as error:
-            if error.errno != errno.ELOOP:
-                raise
-            return self.path(digest).lstat().st_size  # a link in a circle; opening it says so
 
     def remove(self, digest: str) -> None:
         """Remove a blob."""
@@ -222,7 +218,7 @@ class LocalBlobs:
         for folder in sorted((self.root / "sha256").glob("??")):
             for path in sorted(folder.iterdir()):
                 with contextlib.suppress(FileNotFoundError):  # collected just now
-                    stat = path.stat()
+                    stat = _stat(path)
                     yield Blob(path.name, stat.st_size, stat.st_ctime)
 
     def tidy(self, older_than: float, *, dry: bool = False) -> int:
@@ -292,3 +288,12 @@ def require_digest(digest: str) -> None:
 def _flush(file: IO[bytes]) -> None:
     file.flush()
     os.fsync(file.fileno())
+
+
+def _stat(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return path.lstat()  # of a link in a circle; who opens it is told
