@@ -10,6 +10,7 @@ import pytest
 
 from hotbed.errors import CorruptFileError
 from hotbed.registry import Registry
+from hotbed.registry.objects import LocalObjects
 
 STRANGE: dict[str, Callable[[Path], None]] = {
     "folder": Path.mkdir,
@@ -42,3 +43,12 @@ def test_a_blob_that_is_no_file(
     assert len(registry.doctor().faults) == 1
     with pytest.raises(CorruptFileError, match=blob.name):
         registry.store.blobs.open(blob.name)
+
+
+@pytest.mark.parametrize("strange", ["folder", "pipe", "endless", "circle"])
+def test_an_object_that_is_no_file(tmp_path: Path, strange: str) -> None:
+    """What stands beside the blobs is read from files as well."""
+    STRANGE[strange](tmp_path / "x.json")
+    with pytest.raises(CorruptFileError, match=r"x\.json"):
+        LocalObjects(root=tmp_path).read("x.json")
+    assert LocalObjects(root=tmp_path).read("absent.json") is None
