@@ -82,11 +82,9 @@ class LocalObjects:
         """Write an object."""
         target = self.root / name
         if not flush:  # a note whose name alone matters
-            try:
-                target.write_bytes(content)
-            except FileNotFoundError:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(content)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+                file.write(content)  # a full disk takes the name at least
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         stage = self._staged(content, flush=True)
