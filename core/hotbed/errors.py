@@ -20,6 +20,8 @@
     ├── RegistryError                      a registry refused, or something is wrong with it
     │   ├── NotRegisteredError             (also a SourceError) no such model, version or alias
     │   ├── IncompatibleError              vectors of two versions would not mix
+    │   ├── RegistryDamageError            its database is damaged
+    │   ├── RegistryUnavailableError       its database or its files cannot be reached now
     │   └── SignatureError                 a version is not signed, or not as it is now
     ├── NonFiniteError                     vectors hold NaN or infinity; the texts are named
     ├── HealthError                        a candidate failed its check; what served goes on
@@ -53,7 +55,9 @@ __all__ = [
     "NoBackendError",
     "NonFiniteError",
     "NotRegisteredError",
+    "RegistryDamageError",
     "RegistryError",
+    "RegistryUnavailableError",
     "SettingsError",
     "SignatureError",
     "SourceError",
@@ -140,6 +144,14 @@ class NotRegisteredError(RegistryError, SourceError):
 
 class IncompatibleError(RegistryError):
     """An alias would move to a version whose vectors do not mix with those of the old one."""
+
+
+class RegistryDamageError(RegistryError):
+    """The registry's database is damaged, or holds what hotbed never wrote; restore a copy."""
+
+
+class RegistryUnavailableError(RegistryError):
+    """The registry cannot be reached or written now; nothing is wrong with any version in it."""
 
 
 class SignatureError(RegistryError):

@@ -24,7 +24,7 @@ def require_version(value: Any, name: str, version: int) -> None:
         raise ValueError(f"version {found!r} is none")
     if found > version:
         raise ValueError(
-            f"a newer hotbed wrote it: version {found}, and this hotbed reads up to {version}. "
+            f"a newer hotbed wrote it: version {found}, and this hotbed reads {version}. "
             f"Update hotbed"
         )
 

@@ -25,10 +25,25 @@ from hotbed.backends.decision import (
 from hotbed.backends.devices import device_name
 from hotbed.backends.engine import Engine
 from hotbed.backends.selection import select
-from hotbed.backends.values import Artifact, ConvertTarget, LoadOptions, Probe, ProbeRequest
+from hotbed.backends.values import (
+    Artifact,
+    ConvertTarget,
+    LoadOptions,
+    Probe,
+    ProbeRequest,
+    Variant,
+)
 from hotbed.conversion import GraphCache, converted_artifact
+from hotbed.conversion.record import read_records as read_made
 from hotbed.conversion.written import require_as_written
-from hotbed.errors import BackendError, MissingFileError, NoBackendError, SettingsError, UsageError
+from hotbed.errors import (
+    BackendError,
+    CorruptFileError,
+    MissingFileError,
+    NoBackendError,
+    SettingsError,
+    UsageError,
+)
 from hotbed.fidelity import Gate, Threshold
 from hotbed.inference.arguments import check_load_arguments
 from hotbed.inference.defaults import CoreDefaults
@@ -37,7 +52,9 @@ from hotbed.inference.inputs import texts_of
 from hotbed.inference.padding import with_padding_seen
 from hotbed.inference.runner import Runner
 from hotbed.inference.tokenisation import Tokenizer
+from hotbed.inference.trial import try_out
 from hotbed.measurements import Record, read_records, this_machine
+from hotbed.models.boundary import guarded
 from hotbed.models.folder import ModelFolder, read_folder
 from hotbed.models.prompts import Prompts
 from hotbed.models.weights import why_missing
@@ -241,7 +258,7 @@ class House:
         if route.measured is not None:
             loaded = evolve(loaded, token_budget=route.measured.token_budget)
         loaded = with_padding_seen(engine, loaded, tokenizer)
-        return Runner(
+        runner = Runner(
             engine=engine,
             loaded=loaded,
             folder=folder,
@@ -249,6 +266,9 @@ class House:
             batch_invariant=batch_invariant,
             on_nonfinite=on_nonfinite,
         )
+        if not route.converter and _is_foreign(folder, route.variant):
+            return try_out(runner, route.variant.file, max_seq_length)
+        return runner
 
     def gate(
         self,
@@ -311,6 +331,22 @@ class House:
         loaded = engine.load(artifact, LoadOptions(device=route.device, dtype=route.dtype))
         loaded = with_padding_seen(engine, loaded, tokenizer)
         return Runner(engine=engine, loaded=loaded, folder=folder, tokenizer=tokenizer)
+
+
+def _is_foreign(folder: ModelFolder, variant: Variant) -> bool:
+    """Whether a file is a graph that hotbed has no record of having written.
+
+    Weights are compared with ``config.json`` when a folder is read; a graph only shows what it
+    takes when it runs.
+    """
+    stands_for_weights = (k.name for k in folder.formats if k.instead_of == "safetensors")
+    if variant.file in folder.weight_files or variant.format in stands_for_weights:
+        return False
+    try:
+        records = read_made(folder.path)
+    except CorruptFileError:
+        return True
+    return all(variant.file != own.file for made in records for own in made.variants)
 
 
 def _model_of(folder: ModelFolder) -> Model:
@@ -398,6 +434,7 @@ def refresh() -> None:
     default_house.cache_clear()
 
 
+@guarded("be loaded")
 def load(
     model: str | Path,
     *,

@@ -12,6 +12,7 @@ from hotbed.backends.values import ConvertTarget
 from hotbed.conversion import convert_into
 from hotbed.errors import NoBackendError, UsageError
 from hotbed.loading import House, default_house
+from hotbed.models.boundary import guarded
 from hotbed.models.folder import ModelFolder
 from hotbed.publishing import refuse_existing, replacing
 from hotbed.quantisation import (
@@ -32,6 +33,7 @@ _LEAST_MEAN = 0.99
 """The mean cosine that is promised where no bound is given: what the gate asks of 8 bits."""
 
 
+@guarded("be converted")
 def convert(
     model: str | Path,
     out: str | Path,
@@ -130,6 +132,7 @@ def _prepare(
     return chosen.backend, target
 
 
+@guarded("be quantized")
 def quantize(
     model: str | Path,
     out: str | Path,

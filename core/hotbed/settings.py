@@ -76,6 +76,8 @@ class Settings:
         registry: The registry: a folder, or a ``postgresql://`` URL (``HOTBED_REGISTRY``). None
             means ``registry`` under ``home``.
         registry_blobs: Where a registry in a database keeps files (``HOTBED_REGISTRY_BLOBS``).
+        registry_timeout_s: Seconds that one wait for a registry's database takes at most
+            (``HOTBED_REGISTRY_TIMEOUT_S``).
         paranoid: Whether every byte of a registered version is read again at each loading, whatever
             is remembered of its files (``HOTBED_PARANOID=1``).
         memory: Bytes of models that deployments keep loaded (``HOTBED_MEMORY``, also as ``2GB``).
@@ -100,6 +102,7 @@ class Settings:
     devices: tuple[str, ...] = field(default=("cuda", "cpu"), converter=_tuple)
     registry: str | None = None
     registry_blobs: str | None = None
+    registry_timeout_s: float = 30.0
     paranoid: bool = False
     memory: int | None = None
     tuned: Path = field(default=Factory(_default_tuned, takes_self=True), converter=_path)
@@ -214,7 +217,8 @@ _KEYS = tuple(key for key in Settings.__annotations__ if key not in ("home_chose
 
 def _warn_of(name: str) -> None:
     """A variable that begins like ours may be a plugin's, the user's own, or misspelt."""
-    near = difflib.get_close_matches(name, [f"{_PREFIX}{key.upper()}" for key in _KEYS], n=1)
+    known = [f"{_PREFIX}{key.upper()}" for key in _KEYS]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
     hint = f"; {near[0]} is, if that was meant" if near else ""
     warnings.warn(
         f"the variable {name} is no setting of hotbed, and was not read{hint}",
@@ -224,7 +228,7 @@ def _warn_of(name: str) -> None:
 
 
 def _validate(values: dict[str, Any], origin: dict[str, str]) -> Settings:
-    from pydantic import BaseModel, ByteSize, ConfigDict, ValidationError
+    from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError
 
     class File(BaseModel):
         model_config = ConfigDict(extra="forbid", strict=False)
@@ -236,6 +240,7 @@ def _validate(values: dict[str, Any], origin: dict[str, str]) -> Settings:
         devices: list[str] = ["cuda", "cpu"]
         registry: str | None = None
         registry_blobs: str | None = None
+        registry_timeout_s: float = Field(default=30.0, gt=0, allow_inf_nan=False)
         paranoid: bool = False
         memory: ByteSize | None = None
         tuned: Path | None = None

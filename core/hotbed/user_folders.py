@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hotbed.errors import SettingsError
 
-__all__ = ["cache_folder", "config_folder", "data_folder", "expand"]
+__all__ = ["cache_folder", "config_folder", "data_folder", "expand", "require_creatable"]
 
 _NAME = "hotbed"
 
@@ -63,3 +63,19 @@ def expand(value: str | Path) -> Path:
     if expanded.startswith("~"):
         raise SettingsError(f"{value}: nobody knows where {expanded.partition('/')[0]} is")
     return Path(expanded)
+
+
+def require_creatable(folder: Path) -> None:
+    """Create hotbed's own folder where it is not there yet.
+
+    Raises:
+        SettingsError: It cannot be created, so it was named wrongly.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if not folder.is_dir():
+            raise SettingsError(
+                f"{folder} cannot be created: {error}. HOTBED_HOME (and HOTBED_CACHE) name where "
+                f"files are kept; set it to a folder that can be written"
+            ) from error

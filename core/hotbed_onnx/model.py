@@ -86,6 +86,7 @@ def open_model(artifact: Artifact, options: LoadOptions, *, provider: str) -> Lo
     """
     threads = options.threads or cpu_quota()
     opened = open_session(artifact.path, provider=provider, threads=threads)
+    _refuse_fixed_axes(artifact, opened)
     warn_of_overflow(artifact, opened.metadata.get("hotbed.weight_bits", ""), here())
     handle = Handle(
         alone=opened,
@@ -145,6 +146,20 @@ def _masks_padding(opened: OpenSession) -> bool | None:
 def _token_budget(opened: OpenSession) -> int:
     named = opened.metadata.get("hotbed.token_budget", "")
     return int(named) if named.isdecimal() and int(named) else TOKEN_BUDGET
+
+
+def _refuse_fixed_axes(artifact: Artifact, opened: OpenSession) -> None:
+    fixed = {name: shape for name, shape in opened.shapes.items() if _is_fixed(shape)}
+    if fixed:
+        said = ", ".join(f"{name} {shape}" for name, shape in fixed.items())
+        raise UnsupportedModelError(
+            f"{artifact.path.name} was exported with fixed axes ({said}); texts differ in number "
+            f"and length. Export it again with dynamic axes, or convert the model's safetensors"
+        )
+
+
+def _is_fixed(shape: list[Any]) -> bool:
+    return any(isinstance(size, int) for size in shape)
 
 
 def _inputs(artifact: Artifact, opened: OpenSession) -> tuple[_Input, ...]:

@@ -29,6 +29,7 @@ class OpenSession:
     Attributes:
         session: ``onnxruntime.InferenceSession``; ``run`` may be called from several threads.
         inputs: Declared inputs → element type, e.g. ``tensor(int64)``.
+        shapes: Declared inputs → shape; an axis that has a name, and no number, may be any.
         outputs: Declared outputs → shape.
         provider: The execution provider that the session really uses first.
         metadata: The properties that the file's maker stored.
@@ -36,6 +37,7 @@ class OpenSession:
 
     session: Any
     inputs: dict[str, str]
+    shapes: dict[str, list[Any]]
     outputs: dict[str, list[Any]]
     provider: str
     metadata: dict[str, str]
@@ -87,6 +89,7 @@ def open_session(path: Path, *, provider: str, threads: int) -> OpenSession:
     return OpenSession(
         session=session,
         inputs={item.name: item.type for item in session.get_inputs()},
+        shapes={item.name: list(item.shape) for item in session.get_inputs()},
         outputs={item.name: list(item.shape) for item in session.get_outputs()},
         provider=used[0],
         metadata=dict(session.get_modelmeta().custom_metadata_map),
@@ -94,12 +97,11 @@ def open_session(path: Path, *, provider: str, threads: int) -> OpenSession:
 
 
 def _in_our_words(path: Path, error: Exception) -> ModelError:
-    onnxruntime = import_onnxruntime()
-
     text = str(error).strip().splitlines()[0]
+    version = import_onnxruntime().__version__
     if "Unsupported model IR version" in text or "opset" in text.lower():
         return UnsupportedModelError(
-            f"{path} was written for a newer ONNX than onnxruntime {onnxruntime.__version__} "
+            f"{path} was written for a newer ONNX than onnxruntime {version} "
             f"reads: {text}. Update onnxruntime, or export the model again for an older opset"
         )
     lowered = text.replace(str(path.parent), "").lower()  # a folder may be called my_data

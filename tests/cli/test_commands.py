@@ -68,7 +68,7 @@ def test_cache_lists_what_a_load_made_and_prunes_it(hotbed: Run, tiny: Path) -> 
     listed = json.loads(hotbed("cache", "list", "--json").stdout)
     assert [graph["model"] for graph in listed["graphs"]] == ["tiny"]
     assert listed["graphs"][0]["bytes"] > 1000
-    kept = json.loads(hotbed("cache", "prune", "--older-than", "1", "--json").stdout)
+    kept = json.loads(hotbed("cache", "prune", "--older-than", "1d", "--json").stdout)
     assert kept["removed"] == []
     pruned = json.loads(hotbed("cache", "prune", "--all", "--json").stdout)
     assert len(pruned["removed"]) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -125,3 +126,39 @@ def test_a_folders_digest_does_not_depend_on_order(files: dict[str, str]) -> Non
         (name, digest), *rest = pairs
         assert combine(rest) != combine(pairs)
         assert combine([(name + "x", digest), *rest]) != combine(pairs)
+
+
+def test_a_memory_of_another_version(cache: DigestCache, tmp_path: Path) -> None:
+    """The frozen table without a version is taken over; a newer one is left alone."""
+    cache.database.parent.mkdir()
+    sample = (Path(__file__).parents[1] / "data" / "digests-0.sql").read_text(encoding="utf-8")
+    path = tmp_path / "file"
+    path.write_bytes(b"aaaa")
+    stat = path.stat()
+    values = (str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns, "remembered")
+    with contextlib.closing(sqlite3.connect(cache.database)) as connection:
+        connection.executescript(sample)
+        connection.execute("INSERT INTO digests VALUES (?,?,?,?,?)", values)
+        connection.commit()
+    assert cache.file(path) == "remembered"
+    with contextlib.closing(sqlite3.connect(cache.database)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        connection.execute("PRAGMA user_version = 2")
+    assert cache.file(path) == expected(b"aaaa")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has other rights")
+@pytest.mark.parametrize("mode", [0o666, 0o602])
+def test_a_memory_that_others_can_write_is_not_believed(
+    cache: DigestCache, tmp_path: Path, mode: int
+) -> None:
+    """Else a stranger says which bytes are the right ones."""
+    path = tmp_path / "file"
+    path.write_bytes(b"aaaa")
+    cache.file(path)
+    with contextlib.closing(sqlite3.connect(cache.database)) as connection:
+        connection.execute("UPDATE digests SET sha256 = 'forged'")
+        connection.commit()
+    assert cache.file(path) == "forged"
+    cache.database.chmod(mode)
+    assert cache.file(path) == expected(b"aaaa")

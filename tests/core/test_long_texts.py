@@ -70,7 +70,7 @@ def trained(form: str) -> Backend:
                 [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
             )
     backend.train_from_iterator(CORPUS, trainer)
-    first, last = backend.token_to_id("[CLS]"), backend.token_to_id("[SEP]")
+    first, last = special.index("[CLS]"), special.index("[SEP]")
     backend.post_processor = processors.BertProcessing(("[SEP]", last), ("[CLS]", first))
     return backend
 
@@ -102,7 +102,13 @@ def both(backend: Backend, text: str, limit: int) -> tuple[Any, Any]:
     """What the library does with a text, and what tokenizing all of it gives."""
     backend.enable_truncation(limit)
     ours = Tokenizer(
-        backend=backend, max_seq_length=limit, pad_id=0, left=False, special_ids=frozenset()
+        backend=backend,
+        max_seq_length=limit,
+        path=Path("tokenizer.json"),
+        pad_id=0,
+        rows=None,
+        left=False,
+        special_ids=frozenset(),
     )
     tokens = ours.encode([text, ""])
     whole = backend.encode(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def test_measuring_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{", '{"version": 9, "speeds": {}}', '{"version": 1}']
+    "content", ["", "[]", "{", '{"version": 0, "speeds": {}}', '{"version": 1}']
 )
 def test_a_file_that_cannot_be_read(tmp_path: Path, content: str) -> None:
     """It only saved work: all is measured, and written anew."""
@@ -58,3 +59,26 @@ def test_circumstances() -> None:
     }
     assert len(found) == 4
     assert circumstances("a", [], ["x"], 3) in found
+
+
+def test_a_newer_file_is_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is not read, not written over, and the log says whose it is."""
+    path = tmp_path / "speeds.json"
+    path.write_text('{"format": "hotbed.speeds", "version": 2}', encoding="utf-8")
+    speeds = Speeds(path=path, key="here")
+    assert speeds.recall(MIX) is None
+    speeds.remember(MIX, SPEED)
+    assert speeds.recall(MIX) == SPEED
+    assert path.read_text(encoding="utf-8") == '{"format": "hotbed.speeds", "version": 2}'
+    assert "a newer hotbed's: version 2" in caplog.text
+
+
+@pytest.mark.parametrize("sample", ["speeds-0.json", "speeds-1.json"])
+def test_files_of_earlier_versions_are_read_for_good(tmp_path: Path, sample: str) -> None:
+    """Frozen samples; one has no name of its format."""
+    content = json.loads((Path(__file__).parents[1] / "data" / sample).read_text(encoding="utf-8"))
+    (entry,) = content["speeds"]["here"].values()
+    content["later"] = entry["later"] = 1
+    path = tmp_path / "speeds.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert Speeds(path=path, key="here").recall(MIX) == SPEED

@@ -264,3 +264,18 @@ def test_a_user_without_an_entry_and_a_home(tmp_path: Path) -> None:
     done = run_python(["-c", "import os; os.chdir('/')\n" + script])
     assert done.stdout.splitlines()[0] == "/h/tuned.json", done.stderr
     assert "HOTBED_HOME" in done.stdout.splitlines()[1]
+
+
+def test_the_list_of_trust_is_read_for_good(project: Path) -> None:
+    """A frozen sample with keys of a later version; a newer version is named."""
+    record = trust_file()
+    assert record
+    file = project / "hotbed.toml"
+    file.write_text('home = "h"', encoding="utf-8")
+    sample = (Path(__file__).parents[1] / "data" / "trusted-1.json").read_text(encoding="utf-8")
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text(sample.replace("PATH", str(file)), encoding="utf-8")
+    assert load_settings({}, project).home == project / "h"
+    record.write_text(sample.replace('"version": 1', '"version": 2'), encoding="utf-8")
+    with pytest.raises(SettingsError, match="a newer hotbed wrote it"):
+        load_settings({}, project)

@@ -19,6 +19,9 @@ FOLDERS = ("models", "graphs", "written")
 
 _MEMORY = 600 << 20
 _CPU = 15.0
+_FAULT = "this is a fault of hotbed"
+"""What the command line says of an exception that nobody foresaw."""
+
 _DISK = 64 << 20
 _PRINTED = 1 << 16
 _COSINE = 0.999
@@ -79,8 +82,8 @@ def _foreign(answer: dict[str, Any]) -> Iterator[Finding]:
 def _violations(case: Case, answer: dict[str, Any]) -> Iterator[Finding]:
     for told in answer["violations"]:
         kind, _, rest = told.partition(": ")
-        if kind == "read" and case.seed.group not in FOLDERS:
-            continue  # a file that the user names may be a link to another of theirs
+        if kind == "read" and (case.seed.group not in FOLDERS or case.seed.writable):
+            continue  # what the user names, or owns, may be a link to another file of theirs
         where = case.target if kind == "read" else f"{case.target} of {case.seed.name}"
         yield Finding(kind=kind, told=rest, where=where)
 
@@ -99,6 +102,9 @@ def _printed(case: Case, answer: dict[str, Any], log: str) -> Iterator[Finding]:
     where = f"{case.target} of {case.seed.name}"
     if answer.get("exit", 0) not in (0, 1, 2):
         yield Finding(kind="traceback", told=f"exit code {answer['exit']!r}", where=where)
+    if _FAULT in answer.get("err", ""):
+        line = next(one for one in answer["err"].splitlines() if _FAULT in one)
+        yield Finding(kind="foreign", told=line[:300], where=f"{line[:40]} in {where}")
     for name in ("out", "err"):
         text = answer.get(name, "")
         if len(text) > _PRINTED:

@@ -84,7 +84,7 @@ SEEDS = (
     Seed(
         name="cache",
         group="written",
-        targets=("cache",),
+        targets=("cache", "cache", "cache list"),
         files=("home/**/*",),
         sealed=("*",),
         writable=True,
@@ -92,12 +92,17 @@ SEEDS = (
     Seed(
         name="registry",
         group="registry",
-        targets=("registry", "registry", "keep house"),
+        targets=("registry", "registry", "keep house", "registry commands"),
         files=("registry/*.sqlite3", "registry/**/*"),
         sealed=("registry/blobs/*",),
         writable=True,
     ),
-    Seed(name="archive", group="archives", targets=("import",), files=("archive.tar",)),
+    Seed(
+        name="archive",
+        group="archives",
+        targets=("import", "import", "import command"),
+        files=("archive.tar",),
+    ),
     Seed(name="wheel", group="wheels", targets=("wheel",), files=("*.whl",)),
     Seed(name="settings", group="settings", targets=("settings",), files=("hotbed.toml",)),
     Seed(name="own-settings", group="settings", targets=("own settings",), files=("hotbed/*",)),

@@ -254,6 +254,51 @@ def _streams(out: io.BytesIO, err: io.BytesIO, arguments: list[str]) -> Iterator
         logging.root.handlers[:] = handlers
 
 
+_REGISTRY_COMMANDS = (
+    ("list",),
+    ("search", "--min", "ndcg=0"),
+    ("show", "m@0.0.2"),
+    ("show", "m@production"),
+    ("history", "m"),
+    ("compare", "m@0.0.1", "m@0.0.2"),
+    ("audit",),
+    ("doctor",),
+    ("check",),
+    ("gc", "--dry-run"),
+)
+
+
+def _registry_commands(job: Job) -> Result:
+    where = ["--registry", str(job.folder / "registry")]
+    done = [_command("registry", *words, *where) for words in _REGISTRY_COMMANDS]
+    return {
+        "exit": max((one["exit"] for one in done), key=lambda code: (code not in (0, 1, 2), code)),
+        "out": "".join(one["out"] for one in done),
+        "err": "".join(one["err"] for one in done),
+    }
+
+
+def _import_command(job: Job) -> Result:
+    place = job.scratch / "registry"
+    shutil.copytree(job.seeds / "empty", place)
+    archive = str(job.folder / "archive.tar")
+    return _command("registry", "import", archive, "--registry", str(place))
+
+
+def _cache_command(job: Job) -> Result:
+    """`hotbed cache list` of a home that somebody else wrote to."""
+    import hotbed
+
+    kept = os.environ["HOTBED_HOME"]
+    os.environ["HOTBED_HOME"] = str(job.folder / "home")
+    hotbed.refresh()
+    try:
+        return _command("cache", "list")
+    finally:
+        os.environ["HOTBED_HOME"] = kept
+        hotbed.refresh()
+
+
 def _info(job: Job) -> Result:
     return _command("info", str(job.folder))
 
@@ -291,6 +336,9 @@ TARGETS: dict[str, Callable[[Job], Result]] = {
     "settings": _settings,
     "own settings": _own_settings,
     "health": _health,
+    "registry commands": _registry_commands,
+    "import command": _import_command,
+    "cache list": _cache_command,
     "info": _info,
     "validate": _validate,
     "embed": _embed,

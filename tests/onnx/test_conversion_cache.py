@@ -146,3 +146,33 @@ def test_a_graph_whose_manifest_is_broken(
     assert "passed over a graph" in caplog.text
     default_house().cache.prune()
     assert encode(tiny).shape == (32,)
+
+
+def test_graphs_that_lie_under_the_home_are_found(
+    tiny: Path, tmp_path: Path, calls: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where earlier versions put them; new ones go to the cache folder."""
+    encode(tiny)
+    monkeypatch.setenv("HOTBED_CACHE", str(tmp_path / "cache"))
+    hotbed.refresh()
+    encode(tiny)
+    assert conversions(calls) == 1
+    build_tiny(tiny, seed=1)
+    encode(tiny)
+    assert conversions(calls) == 2
+    assert len(graphs()) == 2
+    assert len(list((tmp_path / "cache" / "graphs").glob("*/*/model.onnx"))) == 1
+
+
+def test_what_lies_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home that was chosen holds all; else graphs lie in the user's cache folder."""
+    home = default_house().settings.home
+    assert default_house().cache.root == home / "graphs"
+    monkeypatch.delenv("HOTBED_HOME")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
+    hotbed.refresh()
+    assert default_house().cache.roots == (
+        home / "cache" / "hotbed" / "graphs",
+        home / "data" / "hotbed" / "graphs",
+    )

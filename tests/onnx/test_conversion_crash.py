@@ -17,7 +17,7 @@ import pytest
 import hotbed
 from hotbed.backends import ConvertTarget
 from hotbed.conversion import convert_into
-from hotbed.errors import ConversionError
+from hotbed.errors import ConversionError, SettingsError
 from hotbed.loading import default_house
 from hotbed.publishing import STAGE_PREFIX
 from tests.isolation import child_environment
@@ -121,11 +121,11 @@ def test_a_full_disk(tiny: Path, small_disk: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_home_that_cannot_be_written(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A home below a file is a ConversionError that names the place."""
+    """A home below a file is a mistake in the settings, which the error names."""
     home = tiny / "config.json" / "home"
     monkeypatch.setenv("HOTBED_HOME", str(home))
     hotbed.refresh()
-    with pytest.raises(ConversionError, match=r"tiny was not converted into .*config\.json"):
+    with pytest.raises(SettingsError, match=r"HOTBED_HOME.*config\.json is not a folder"):
         hotbed.load(tiny)
 
 

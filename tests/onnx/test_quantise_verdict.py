@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import hotbed
 from hotbed.backends import Artifact, Recipe
-from hotbed.cli.main import app
+from hotbed.cli.app import app
 from hotbed.conversion import calibration, read_records
 from hotbed.fidelity import Report, Threshold, compare_vectors
 from hotbed.fidelity.kinds import EDGE, ORDINARY, REPEATING

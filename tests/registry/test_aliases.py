@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hotbed.errors import IncompatibleError, NotRegisteredError, RegistryError
+from hotbed.errors import IncompatibleError, NotRegisteredError, RegistryError, UsageError
 from hotbed.registry import Registry
 from hotbed.registry.moves import Move, stack
 from hotbed.testing import build_tiny
@@ -109,6 +110,38 @@ def test_delete_keeps_what_can_be_reached(registry: Registry, model: Path) -> No
     registry.delete("support@1.0.0", even_if_reachable=True)
     assert [one.version for one in registry.search()] == ["1.1.0"]
     registry.audit()
+
+
+def test_a_rollback_passes_over_what_was_deleted(registry: Registry, model: Path) -> None:
+    """It goes to the one before, and the next one goes on from there."""
+    for version in ("1.0.0", "1.1.0", "1.2.0", "1.3.0"):
+        registry.register("support", model, version=version)
+        registry.promote(f"support@{version}", "production")
+    registry.delete("support@1.2.0", even_if_reachable=True)
+    assert registry.previous("support@production").version == "1.1.0"
+    assert registry.rollback("support", "production").version == "1.1.0"
+    assert registry.rollback("support", "production").version == "1.0.0"
+    registry.audit()
+
+
+def test_a_lease_lasts_by_the_databases_clock(
+    registry: Registry, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine whose clock is two hours ahead takes nobody's lease."""
+    registry.register("support", model)
+    with registry.lease("support"):
+        ahead = time.time() + 7200
+        monkeypatch.setattr(time, "time", lambda: ahead)
+        with pytest.raises(RegistryError, match="ada holds a lease on it"):
+            registry.delete("support@0.0.1")
+
+
+def test_aliases_that_differ_in_case_only(registry: Registry, model: Path) -> None:
+    """One spelling has the name."""
+    registry.register("support", model)
+    registry.promote("support", "production")
+    with pytest.raises(UsageError, match="'Production' differs from 'production' in case only"):
+        registry.promote("support", "Production")
 
 
 @settings(deadline=None, max_examples=25)

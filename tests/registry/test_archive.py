@@ -18,7 +18,7 @@ from hotbed.errors import (
     HotbedError,
     MissingFileError,
     RegistryError,
-    UsageError,
+    UnsupportedModelError,
 )
 from hotbed.registry import Registry
 from hotbed.testing import build_tiny
@@ -86,6 +86,19 @@ def test_the_same_versions_make_the_same_bytes(
     with tarfile.open(archive) as tar:
         blobs = [name for name in tar.getnames() if name.startswith("blobs/")]
     assert len(blobs) == len(set(blobs)) == 9
+
+
+def test_a_child_that_comes_before_its_parent(
+    archive: Path, registry: Registry, other: Registry, tmp_path: Path
+) -> None:
+    """They are linked all the same, and the parent is held."""
+    registry.export(["support@0.0.2"], tmp_path / "child.tar")
+    registry.export(["support@0.0.1"], tmp_path / "parent.tar")
+    for name in ("child.tar", "parent.tar"):
+        other.import_archive(tmp_path / name)
+    with pytest.raises(RegistryError, match="0.0.2 was made from it"):
+        other.delete("support@0.0.1")
+    other.audit()
 
 
 def test_another_version_of_that_name(archive: Path, other: Registry, model: Path) -> None:
@@ -278,5 +291,5 @@ def test_a_link_out_of_a_folder(isolated: Path, registry: Registry, model: Path)
     secret = isolated / "secret.txt"
     secret.write_text("x", encoding="utf-8")
     (model / "notes.txt").symlink_to(secret)
-    with pytest.raises(UsageError, match=r"notes.txt is a link to .*secret.txt"):
+    with pytest.raises(UnsupportedModelError, match=r"notes.txt is a link to .*secret.txt"):
         registry.import_from(str(model), "tiny")

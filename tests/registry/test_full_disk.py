@@ -5,6 +5,7 @@ The limit is that of a process on the size of files, which fails in ``write`` as
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from hotbed.registry import Registry
+from hotbed.testing import build_tiny
 from tests.isolation import child_environment
 
 pytest.importorskip("resource", reason="no such limits on Windows")
@@ -65,3 +67,68 @@ def test_exporting(registry: Registry, model: Path, tmp_path: Path) -> None:
     assert "File too large" in said
     assert out.read_bytes() == b"before"
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["a.tar"]
+
+
+_FULL = """
+import sys
+from pathlib import Path
+from hotbed.errors import RegistryUnavailableError
+from hotbed.registry import Registry
+place = Path(sys.argv[1])
+first, second, third = sys.argv[2:]
+
+def fill():
+    with (place / "fill").open("ab", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(512))
+        except OSError:
+            pass
+
+def opened():
+    return Registry(place / "registry", who="ada")
+
+with opened() as registry:
+    registry.register("support", first)
+    registry.register("support", second)
+fill()
+with opened() as registry:
+    assert registry.resolve("support").version == "0.0.2"
+    registry.delete("support@0.0.1")
+for _ in range(3):
+    fill()
+    with opened() as registry:
+        try:
+            registry.register("support", third)
+        except RegistryUnavailableError as error:
+            assert "hotbed registry gc" in str(error), error
+        else:
+            raise AssertionError("there is room")
+fill()
+with opened() as registry:
+    assert registry.gc(older_than=0).blobs >= 1
+    assert registry.gc(older_than=0).blobs == 0
+    assert registry.doctor().faults == ()
+    assert [head.seq for head in registry.store.ownership.heads()] == [3]
+    (place / "fill").unlink()
+    registry.register("support", third)
+    registry.audit()
+"""
+
+
+def test_space_can_be_freed_on_a_full_disk(tmp_path: Path) -> None:
+    """Not a byte is left: reading, delete and gc work by what was kept back, again and again."""
+    mount = 'mount -t tmpfs -o size=6m tmpfs "$0" && exec "$@"'
+    before = ["unshare", "--mount", "sh", "-c", mount, str(tmp_path)]
+    if shutil.which("unshare") is None or subprocess.run([*before, "true"], check=False).returncode:
+        pytest.skip("mounting is not permitted here")
+    models = [build_tiny(tmp_path.with_name(f"full{seed}"), seed=seed) for seed in range(3)]
+    done = subprocess.run(
+        [*before, sys.executable, "-c", _FULL, tmp_path, *models],
+        capture_output=True,
+        text=True,
+        env=child_environment(),
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

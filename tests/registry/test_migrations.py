@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 
 from hotbed.errors import RegistryError, UsageError
 from hotbed.registry import Registry, migrating
-from hotbed.registry.database import filesystem, is_remote
+from hotbed.registry.filesystems import filesystem, is_remote
 from hotbed.registry.tables import metadata
 
 

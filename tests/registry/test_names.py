@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hotbed.errors import UsageError
+from hotbed.errors import UnsupportedModelError, UsageError
 from hotbed.registry import Registry
 from hotbed.registry.external import external_data
 from hotbed.registry.names import require_alias, require_files, require_model
@@ -82,12 +82,23 @@ def test_all_paths_that_are_wrong_are_named_together() -> None:
     assert str(caught.value).count(";") == 2
 
 
+@pytest.mark.parametrize("path", ["config.json/x", "Config.JSON/deep/x"])
+def test_a_file_and_a_folder_of_one_name(path: str) -> None:
+    """No folder could hold both."""
+    with pytest.raises(UsageError, match="'config.json' is a file, and .* lies in a folder of"):
+        require_files(["config.json", path])
+
+
 @pytest.mark.skipif(os.name == "nt", reason="symbolic links need a privilege on Windows")
 def test_a_symbolic_link_is_refused(registry: Registry, model: Path, tmp_path: Path) -> None:
     """Inside a version everything is a file of its own."""
     (tmp_path / "secret").write_text("x", encoding="utf-8")
+    (model / "link.json").symlink_to("config.json")
+    with pytest.raises(UsageError, match=r"'link.json' is a symbolic link to config.json"):
+        registry.register("support", model)
+    (model / "link.json").unlink()
     (model / "link.json").symlink_to(tmp_path / "secret")
-    with pytest.raises(UsageError, match=r"'link.json' is a symbolic link to .*secret"):
+    with pytest.raises(UnsupportedModelError, match=r"link.json is a link to .*secret"):
         registry.register("support", model)
 
 

@@ -5,12 +5,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from hotbed.errors import RegistryError
+from hotbed.errors import (
+    HotbedError,
+    RegistryDamageError,
+    RegistryError,
+    RegistryUnavailableError,
+    UsageError,
+)
 from hotbed.registry import Registry
 from hotbed.registry.database import Database
 from hotbed.registry.tables import metadata
@@ -20,6 +27,7 @@ from hotbed.testing import build_tiny
 from tests.registry.cluster import cluster
 from tests.registry.test_processes import TIMES, WRITERS, register_many, run
 from tests.registry.test_versions import ASCENDING
+from tests.registry.test_waits import stopped_writer
 
 pytest.importorskip("psycopg", reason='needs pip install "hotbed[postgres]"')
 
@@ -160,3 +168,148 @@ def _cut_all_connections(url: str) -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+def test_fifty_deployments_take_a_handful_of_connections(
+    url: str, model: Path, tmp_path: Path
+) -> None:
+    """One pool and one listening connection for the process; all follow, and none is left over."""
+    import time
+
+    from hotbed.deployment import Deployment, ModelPool
+
+    with Registry(url, blobs=tmp_path / "blobs", who="ada") as registry:
+        registry.register("support", model)
+        registry.register("support", build_tiny(tmp_path / "other", seed=2))
+        registry.promote("support@0.0.1", "production")
+    pool = ModelPool()
+    opened = [
+        Deployment(
+            "support@production",
+            registry=Registry(url, blobs=tmp_path / "blobs"),
+            pool=pool,
+            poll=600.0,
+        )
+        for _ in range(50)
+    ]
+    for one in opened:
+        one.encode("bread")
+    end = time.monotonic() + 60
+    with Registry(url, blobs=tmp_path / "blobs", who="bob") as registry:
+        time.sleep(1.0)  # it listens by now
+        registry.promote("support@0.0.2", "production")
+        while any(one.status().model != "support@0.0.2" for one in opened):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+    assert _listening(url) == 1
+    assert _count(url) <= 9
+    assert pool.loaded() == 1
+    for one in opened:
+        one.close()
+    opened.clear()
+    del one
+    while _count(url):
+        assert time.monotonic() < end, _count(url)
+        time.sleep(0.1)
+
+
+def _count(url: str) -> int:
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        row = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND pid <> pg_backend_pid()"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _listening(url: str) -> int:
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        row = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND query LIKE 'LISTEN%'"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_waits_have_a_limit_and_name_the_holder(
+    url: str, model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A writer that is stopped in its transaction; then a row that somebody else holds."""
+    import psycopg
+
+    blobs = tmp_path / "blobs"
+    registry = Registry(url, blobs=blobs, who="ada")
+    registry.register("support", model)
+    waiting = Registry(url, blobs=blobs, who="bob", timeout_s=1.3)
+    with (
+        stopped_writer(url, str(blobs)) as process,
+        pytest.raises(RegistryUnavailableError, match="within 1.3 s") as caught,
+    ):
+        waiting.promote("support", "production")
+    assert "hotbed eve " in str(caught.value)
+    assert f":{process}" in str(caught.value)
+    assert "waiting to write to the registry" in caplog.text
+    with psycopg.connect(url, application_name="a migration") as other:
+        other.execute("LOCK TABLE chain")
+        holder = f"lock timeout.*a migration, process {other.info.backend_pid} of the server"
+        with pytest.raises(RegistryUnavailableError, match=holder):
+            waiting.promote("support", "production")
+        with pytest.raises(RegistryUnavailableError, match="lock timeout"):
+            waiting.audit()
+    assert waiting.promote("support", "production").aliases == ("production",)
+    for one in (registry, waiting):
+        one.close()
+
+
+def test_what_a_server_refuses(url: str, model: Path, tmp_path: Path) -> None:
+    """Each is an outage or damage, and one of hotbed's errors."""
+    import psycopg
+
+    blobs = tmp_path / "blobs"
+    registry = Registry(url, blobs=blobs, who="ada")
+    registry.register("support", model)
+    with pytest.raises(HotbedError):
+        registry.annotate("support", description="a\0b")
+    with pytest.raises(HotbedError):
+        registry.search(limit=10**30)
+    with pytest.raises(HotbedError):
+        registry.search(text="\ud800")
+    with pytest.raises(RegistryUnavailableError, match="does not exist"):
+        Registry(url.replace("/test", "/none"), blobs=blobs)
+    with pytest.raises(RegistryUnavailableError, match="role .*nobody.* does not exist"):
+        Registry(url.replace("hotbed@", "nobody:secret@"), blobs=blobs)
+    with pytest.raises(UsageError, match="cannot be read") as caught:
+        Registry(url.replace("hotbed@/", "hotbed:sec@ret@host:port/"), blobs=blobs)
+    assert "ret" not in str(caught.value).replace("read", "")
+    database = url.partition("?")[0].rpartition("/")[2]
+    with psycopg.connect(url, autocommit=True) as other:
+        other.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on".encode())
+    with Registry(f"{url}&application_name=again", blobs=blobs) as again:
+        assert again.search()
+        with pytest.raises(RegistryUnavailableError, match="read-only transaction"):
+            again.promote("support", "production")
+    with psycopg.connect(url, autocommit=True) as other:
+        other.execute("SET default_transaction_read_only = off")
+        other.execute(f"ALTER DATABASE {database} RESET default_transaction_read_only".encode())
+        with pytest.raises(RegistryUnavailableError):
+            _cut_while_writing(registry, other)
+        assert str(registry.resolve("support")) == "support@0.0.1"
+        other.execute("ALTER TABLE versions RENAME TO elsewhere")
+        with pytest.raises(RegistryDamageError, match="does not exist"):
+            registry.resolve("support")
+    registry.close()
+
+
+def _cut_while_writing(registry: Registry, other: Any) -> None:
+    with registry.store.database.writing() as connection:
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        connection.exec_driver_sql("SELECT 1")

@@ -112,11 +112,13 @@ def test_texts(kept: Registry, name: str) -> None:
 def test_metrics(kept: Registry) -> None:
     """Numbers of any library; nothing that is none, or has no end."""
     for value, wanted in NUMBERS:
-        found = kept.annotate("support", metrics={"m": value}).metrics["m"]
+        number: Any = value
+        found = kept.annotate("support", metrics={"m": number}).metrics["m"]
         assert (found, math.copysign(1, found)) == (wanted, math.copysign(1, wanted))
     for wrong in NO_NUMBERS:
+        metrics: dict[str, Any] = {"m": wrong}
         with pytest.raises(UsageError, match="metric m is not a finite number"):
-            kept.annotate("support", metrics={"m": wrong})
+            kept.annotate("support", metrics=metrics)
     kept.audit()
 
 

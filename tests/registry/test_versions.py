@@ -89,6 +89,17 @@ def test_ranges_are_npms(requirement: str, admitted: list[str]) -> None:
     assert [text for text in every if found.admits(Version.parse(text))] == admitted
 
 
+@pytest.mark.parametrize(
+    "text", [">=1 <2", ">=1", "1 - 2", "1 || 2", "*", "!=1", "１.2", "１.２.３"]
+)
+def test_ranges_of_other_tools(text: str) -> None:
+    """The message tells how ranges are written here; digits are those of ASCII."""
+    with pytest.raises(UsageError, match="is no range of versions"):
+        Requirement.parse(text)
+    with pytest.raises(UsageError, match="semantic version"):
+        Version.parse(text)
+
+
 def test_what_may_be_an_alias_is_no_requirement() -> None:
     """Words are left to the aliases."""
     assert Requirement.parse("production") is None

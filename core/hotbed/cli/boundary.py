@@ -19,7 +19,7 @@ from hotbed.cli.console import complain, errors, out, show_warning
 from hotbed.cli.streams import flush_output, forget_output, prepare_streams
 from hotbed.errors import HotbedError, SettingsError, UsageError
 
-__all__ = ["FAILED", "FAULT", "INTERRUPTED", "WRONG", "call"]
+__all__ = ["FAILED", "FAULT", "INTERRUPTED", "WRONG", "call", "explain"]
 
 FAILED, WRONG, FAULT, INTERRUPTED = 1, 2, 70, 130
 """Exit codes: it could not be done, asked for wrongly, a fault of hotbed (as ``sysexits.h`` has
@@ -46,7 +46,7 @@ def call(arguments: Sequence[str]) -> int:
         flush_output()
     except BaseException as error:
         with contextlib.suppress(OSError):  # standard error may be a pipe that nobody reads
-            return _explain(error, arguments)
+            return explain(error, arguments)
         return FAILED
     return code
 
@@ -63,7 +63,7 @@ def _invoke(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _explain(error: BaseException, arguments: Sequence[str]) -> int:
+def explain(error: BaseException, arguments: Sequence[str]) -> int:
     """Say what happened in a line, and give the code for it."""
     _log.debug("the error in full", exc_info=error)
     if isinstance(error, KeyboardInterrupt | typer.Abort):
@@ -103,6 +103,8 @@ def _in_words(error: BaseException, arguments: Sequence[str]) -> tuple[int, str]
         return FAILED, _os_error(error)
     if isinstance(error, MemoryError):
         return FAILED, f"there is not enough memory for this: {error or 'an allocation failed'}"
+    if isinstance(error, RecursionError):
+        return FAILED, "something that was given is nested too deep: a path, or brackets in a file"
     kind = type(error).__name__
     if isinstance(error, SystemExit):
         return FAILED, f"something that ran here wanted to end the process ({kind}: {error})"

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hotbed.cli.console import megabytes, out, plain_table, print_json
+from hotbed.cli.durations import seconds
 from hotbed.cli.parameters import JsonOption
 from hotbed.errors import UsageError
 from hotbed.loading import default_house
@@ -19,8 +20,6 @@ __all__ = ["app"]
 app = typer.Typer(
     help="List and remove converted graphs and checked-out versions.", no_args_is_help=True
 )
-
-_DAY = 86_400.0
 
 
 @app.command("list")
@@ -72,7 +71,8 @@ def list_(as_json: JsonOption = False) -> None:
 @app.command("prune")
 def prune(
     older_than: Annotated[
-        float | None, typer.Option(min=0, help="Remove what was not used for so many days.")
+        str | None,
+        typer.Option(help="Remove what was not used for so long: 30d, 12h.", show_default=False),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Remove all of them.")] = False,
     as_json: JsonOption = False,
@@ -85,8 +85,11 @@ def prune(
     from hotbed.registry.checkout import prune_checkouts
 
     if (older_than is None) != everything:
-        raise UsageError("say which: --older-than DAYS, or --all")
-    house, age = default_house(), None if older_than is None else older_than * _DAY
+        raise UsageError("say which: --older-than 30d, or --all")
+    house, age = (
+        default_house(),
+        None if older_than is None else seconds("--older-than", older_than),
+    )
     removed, stages = house.cache.prune(age)
     freed = sum(entry.nbytes for entry in removed)
     versions = prune_checkouts(house.settings.home / "registered", age)

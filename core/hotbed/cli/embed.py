@@ -12,6 +12,7 @@ import numpy as np
 import typer
 
 from hotbed.cli.console import errors, out, plain_table
+from hotbed.cli.files import require_file
 from hotbed.cli.parameters import (
     DEFAULT_MODEL,
     BackendOption,
@@ -191,7 +192,8 @@ def _show(
 def _read_ranges(path: Path | None) -> Any:
     if path is None:
         return None
+    require_file(path, "--ranges")
     try:
         return np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (EOFError, OSError, ValueError) as error:
         raise UsageError(f"--ranges {path} cannot be read as .npy: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -19,6 +20,7 @@ __all__ = [
     "ModelOption",
     "RevisionOption",
     "ThreadsOption",
+    "is_number",
 ]
 
 DEFAULT_MODEL = NAME
@@ -42,3 +44,8 @@ ThreadsOption = Annotated[
     int | None, typer.Option(min=1, help="Threads.", show_default="the CPU quota")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a whole number that can be counted with: ASCII digits, not too many."""
+    return re.fullmatch("[0-9]{1,18}", text) is not None

@@ -23,7 +23,7 @@ from hotbed.quantisation.promise import caveat
 __all__ = ["quantize"]
 
 _UNITS = ("", "k", "m", "g")
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmg]?)(i?)b?\s*", re.IGNORECASE)
+_SIZE = re.compile(r"\s*([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*([kmg]?)(i?)b?\s*", re.IGNORECASE)
 
 
 def quantize(
@@ -135,7 +135,7 @@ def quantize(
 def _bytes(text: str) -> int:
     match = _SIZE.fullmatch(text)
     if match is None:
-        raise UsageError(f"--max-size {text!r}: give a number and a unit, as 40MB or 1.5GB")
+        raise UsageError(f"--max-size {text!r:.80}: give a number and a unit, as 40MB or 1.5GB")
     number, unit, binary = match.groups()
     return int(float(number) * (1024 if binary else 1000) ** _UNITS.index(unit.lower()))
 

@@ -9,7 +9,8 @@ import attrs
 import typer
 
 from hotbed.cli.console import megabytes, out, print_json
-from hotbed.cli.parameters import JsonOption
+from hotbed.cli.durations import seconds
+from hotbed.cli.parameters import JsonOption, is_number
 from hotbed.cli.registry_parameters import ReferenceArgument, RegistryOption, WhyOption, opened
 from hotbed.errors import UsageError
 from hotbed.registry import Registry
@@ -49,8 +50,8 @@ def delete(
 def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
     older_than: Annotated[
-        float, typer.Option(min=0, help="Hours since a writer wanted the file.")
-    ] = 1.0,
+        str, typer.Option(help="Time since a writer wanted the file: 30m, 12h, 7d.")
+    ] = "1h",
     abandon: Annotated[
         list[str] | None,
         typer.Option(
@@ -63,8 +64,9 @@ def gc(
     as_json: JsonOption = False,
 ) -> None:
     """Remove the files that no version reaches."""
+    age = seconds("--older-than", older_than)
     with opened(registry) as found:
-        done = found.gc(dry=dry_run, older_than=older_than * 3600, abandon=abandon or ())
+        done = found.gc(dry=dry_run, older_than=age, abandon=abandon or ())
     if as_json:
         print_json(attrs.asdict(done))
     else:
@@ -93,7 +95,6 @@ def adopt(
     out.print(
         f"the files in {place} belong to the registry {own} now; it needs none of {spare.blobs} "
         f"files, {megabytes(spare.nbytes)}, which gc would remove",
-        markup=False,
     )
 
 
@@ -108,8 +109,8 @@ def audit(
     known = None
     if head:
         number, _, digest = head.partition(":")
-        if not number.isdecimal() or not digest:
-            raise UsageError(f"--head {head!r}: write NUMBER:DIGEST, as an audit prints it")
+        if not is_number(number) or not digest:
+            raise UsageError(f"--head {head!r:.80}: write NUMBER:DIGEST, as an audit prints it")
         known = (int(number), digest)
     with opened(registry) as found:
         result = found.audit(known)
@@ -143,8 +144,8 @@ def doctor(
 ) -> None:
     """Read every file that a version needs, and say what is damaged; exit 1 if anything is."""
     which, _, parts = part.partition("/")
-    if not (which.isdecimal() and parts.isdecimal()):
-        raise UsageError(f"--part {part!r}: write 2/7 for the second seventh")
+    if not (is_number(which) and is_number(parts)):
+        raise UsageError(f"--part {part!r:.80}: write 2/7 for the second seventh")
     with opened(registry) as found:
         result = found.doctor(copies or (), mend=mend, part=(int(which), int(parts)))
     if as_json:

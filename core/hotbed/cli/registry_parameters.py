@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -67,7 +68,10 @@ def numbers(given: Iterable[str] | None) -> dict[str, float]:
     found = {}
     for name, value in pairs(given).items():
         try:
-            found[name] = float(value or "")
+            number = float(value or "")
         except ValueError as error:
             raise UsageError(f"{name}={value}: {value!r} is not a number") from error
+        if not math.isfinite(number):
+            raise UsageError(f"{name}={value}: {value!r} is not a finite number")
+        found[name] = number
     return found

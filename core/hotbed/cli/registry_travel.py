@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hotbed.cli.console import megabytes, out, print_json
+from hotbed.cli.files import require_file
 from hotbed.cli.parameters import JsonOption
 from hotbed.cli.registry_parameters import (
     ReferenceArgument,
@@ -76,6 +77,8 @@ def import_(
     """Take in what `export` wrote, or register a model from the hub."""
     if (archive is None) == (not source):
         raise UsageError("give an archive that `hotbed registry export` wrote, or --from a model")
+    if archive is not None:
+        require_file(archive, "the archive")
     with opened(registry, create=True) as found:
         if archive is not None:
             done = found.import_archive(archive, why=why, show=False if as_json else None)
@@ -105,6 +108,7 @@ def sign(
     as_json: JsonOption = False,
 ) -> None:
     """Sign a version; HOTBED_KEY_PASSWORD opens a key that has a password."""
+    require_file(private_key, "--private-key")
     with opened(registry) as found:
         one = found.resolve(version)
         done = found.sign(str(one), private_key, password=os.environ.get(PASSWORD), why=why)
@@ -125,6 +129,9 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Read a version's every byte, and check that it was signed so; exit 1 if not."""
+    require_file(public_key, "--public-key")
+    if signature is not None:
+        require_file(signature, "--signature")
     with opened(registry) as found:
         one = found.resolve(version)
         done = found.verify(str(one), public_key, signature=signature)

@@ -18,6 +18,7 @@ from hotbed.cli.parameters import (
     LocalOption,
     RevisionOption,
     ThreadsOption,
+    is_number,
 )
 from hotbed.cli.texts import read_texts
 from hotbed.cli.tuned import print_records, print_tuned
@@ -137,8 +138,8 @@ def _canonical(dtype: str) -> str | None:
 
 def _budgets(text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts or not all(part.isdecimal() and int(part) for part in parts):
-        raise UsageError(f"--budgets {text!r}: give positive numbers with commas between")
+    if not parts or not all(is_number(part) and int(part) for part in parts):
+        raise UsageError(f"--budgets {text!r:.80}: give positive numbers with commas between")
     return tuple(dict.fromkeys(map(int, parts)))
 
 

@@ -25,13 +25,15 @@ from typing import Any
 from attrs import field, frozen
 
 from hotbed.backends.values import ConvertTarget, Variant
-from hotbed.errors import CorruptFileError
+from hotbed.errors import CorruptFileError, ModelError
 from hotbed.fidelity.report import Report
 from hotbed.formats import known, require_version
 from hotbed.models.digests import DigestCache, combine
 from hotbed.models.folder import ModelFolder
 from hotbed.models.integrity import Change, changes, file_digests
+from hotbed.models.jsonfile import read_object
 from hotbed.publishing import STAGE_PREFIX, is_abandoned, staging
+from hotbed.user_folders import require_creatable
 
 __all__ = ["Entry", "GraphCache", "source_files"]
 
@@ -125,6 +127,7 @@ class GraphCache:
                 return entry
             _log.warning("%s is damaged, and is made again: %s", path, wrong[0])
             _replace(path, wrong)
+        require_creatable(self.place or self.home)
         with staging(paths[0]) as stage:
             variants, reports = make(stage)
             _write_manifest(stage, folder, target, converter, variants, reports)
@@ -238,7 +241,7 @@ def read_entry(path: Path) -> Entry:
     """
     manifest = _manifest(path)
     try:
-        value: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
+        value: dict[str, Any] = read_object(manifest)
         if manifest.name == _MANIFEST:
             require_version(value, _FORMAT, _VERSION)
         files = {str(name): str(digest) for name, digest in value.get("files", {}).items()}
@@ -253,7 +256,7 @@ def read_entry(path: Path) -> Entry:
             variants=tuple(Variant(**known(Variant, one)) for one in value["variants"]),
             files=files,
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ModelError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptFileError(
             f"{manifest} cannot be read ({type(error).__name__}: {error}); "
             f"`hotbed cache prune --all` removes it, and the next load makes it again"

@@ -14,10 +14,11 @@ import attrs
 from attrs import field, frozen
 
 from hotbed.backends.values import Variant
-from hotbed.errors import CorruptFileError
+from hotbed.errors import CorruptFileError, ModelError
 from hotbed.fidelity.report import Report
 from hotbed.formats import known, require_version
 from hotbed.models.integrity import file_digests
+from hotbed.models.jsonfile import read_object
 from hotbed.version import __version__
 
 __all__ = ["RECORD", "Made", "add_record", "read_digests", "read_records"]
@@ -112,11 +113,11 @@ def _read(folder: Path) -> dict[str, Any]:
     if not os.path.lexists(path):
         return {}
     try:
-        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        value: dict[str, Any] = read_object(path)
         require_version(value, _FORMAT, _VERSION)
         if not isinstance(value["made"], list):
             raise TypeError("`made` is no list")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ModelError, ValueError, KeyError, TypeError) as error:
         raise _unreadable(path, error) from error
     return value
 

@@ -22,11 +22,19 @@ from hotbed.deployment.pool import ModelPool, RetiredError, default_pool
 from hotbed.deployment.refusals import Refusals
 from hotbed.deployment.serving import Opening, Serving, prepare
 from hotbed.deployment.status import Change, Status
-from hotbed.errors import ClosedError, HotbedError, UsageError
+from hotbed.errors import (
+    ClosedError,
+    HotbedError,
+    RegistryDamageError,
+    RegistryUnavailableError,
+    UsageError,
+)
 from hotbed.inference.embedder import Embedder
 from hotbed.registry import Registered, Registry
 from hotbed.registry.events import now
-from hotbed.registry.registered import require_reference
+from hotbed.registry.registered import require_reference, split
+from hotbed.registry.resolutions import opened_for, recall, remember
+from hotbed.settings import load_settings
 
 __all__ = ["PREVIOUS", "Deployment"]
 
@@ -35,6 +43,9 @@ PREVIOUS = "previous"
 
 _KEPT = 100
 """Changes that a status shows."""
+
+_OUTAGES = (RegistryUnavailableError, RegistryDamageError)
+"""Errors of the registry and not of a version: they are never held against one."""
 
 _log = logging.getLogger("hotbed.deployment")
 
@@ -87,13 +98,14 @@ class Deployment:
             raise UsageError("threads= belongs to the pool: Deployment(..., pool=ModelPool(...))")
         if poll is not None and poll <= 0:
             raise UsageError(f"poll={poll} is not a positive number of seconds")
-        found = registry if isinstance(registry, Registry) else Registry(registry, create=False)
+        if not isinstance(registry, Registry):
+            registry = opened_for(registry, reference, _cache())
         self.reference = reference
         self.fallback = tuple(fallback)
         self.poll = poll
         self._on_change = on_change
         self._opening = Opening(
-            registry=found,
+            registry=registry,
             options=options,
             pool=pool or default_pool(),
             health=health or Health(),
@@ -197,6 +209,7 @@ class Deployment:
             model=serving.name,
             manifest="" if serving.version is None else serving.version.manifest,
             fallback=serving.fallback,
+            stale=bool(self._unreachable),
             since=serving.since,
             backend="" if embedder is None else embedder.loaded.backend,
             nbytes=0 if embedder is None else serving.held.nbytes,
@@ -266,7 +279,8 @@ class Deployment:
         with self._moving:
             if self._serving is not serving:
                 return  # another call did so
-            self._refuse(serving.version or serving.name, error)
+            if not isinstance(error, _OUTAGES):
+                self._refuse(serving.version or serving.name, error)
             with self._state:
                 self._serving = None
             serving.release(self._opening.pool)
@@ -291,7 +305,9 @@ class Deployment:
         if self._stop is None and self.poll is not None:
             opening = self._opening
             look: weakref.WeakMethod[Callable[[], object]] = weakref.WeakMethod(self._look)
-            self._stop = follow(look, opening.registry.store, opening.pool, self.poll)
+            self._stop = follow(
+                look, opening.registry.store, split(self.reference)[0], opening.pool, self.poll
+            )
         return None
 
     def _try_target(self) -> Exception | None:
@@ -299,21 +315,48 @@ class Deployment:
         serving = self._serving
         try:
             target = self._opening.registry.resolve(self.reference)
+        except _OUTAGES as error:
+            self._lost(error)
+            return error if serving is not None else self._try_last(error)
         except HotbedError as error:
             self._lost(error)
             return error
-        self._unreachable = ""
         if serving is not None and not serving.fallback and _is(serving, target):
+            self._answers()
             return None
+        remember(_cache(), self._opening.registry.store.place, self.reference, target)
         if (known := self._refusals.fresh(target.manifest)) is not None:
+            self._answers()
             return known
+        return self._try_version(target)
+
+    def _try_last(self, outage: Exception) -> Exception | None:
+        """Serve what the reference meant when the registry answered last, if that is here."""
+        last = recall(_cache(), self._opening.registry.store.place, self.reference)
+        if last is None or self._refusals.fresh(last.version.manifest) is not None:
+            return outage
+        reason = f"it is what {self.reference} meant since {last.at}, and now: {outage}"
+        error = self._try_version(last.version, stale=reason)
+        return None if error is None else outage
+
+    def _try_version(self, target: Registered, *, stale: str = "") -> Exception | None:
+        """Serve a version; ``stale`` says why it may not be the one that is meant by now."""
+        new, failed = None, None
         try:
             new = prepare(self._opening, target)
-        except Exception as error:  # whatever a model, a runtime or a disk may come up with
-            self._refuse(target, error)
+        except _OUTAGES as error:  # not the version's fault: it is tried at the next look
+            self._lost(error)
             return error
+        except Exception as error:  # whatever a model, a runtime or a disk may come up with
+            failed = error
+        if not stale:
+            self._answers()
+        if new is None:
+            assert failed is not None
+            self._refuse(target, failed)
+            return failed
         self._refusals.forget(target.manifest)
-        self._switch(new, "serving")
+        self._switch(new, "stale" if stale else "serving", reason=stale)
         return None
 
     def _try_chain(self, why: Exception) -> bool:
@@ -324,6 +367,9 @@ class Deployment:
                 new = prepare(
                     self._opening, model, fallback=True, dimension=self._wanted_dimension()
                 )
+            except _OUTAGES as error:
+                _log.warning("%s: %s cannot be found: %s", self.reference, entry, error)
+                continue
             except Exception as error:
                 self._refuse(entry, error)
                 continue
@@ -375,6 +421,12 @@ class Deployment:
             self._tell("lost", serving.name, before=serving.name, reason=str(error))
         self._unreachable = str(error)
 
+    def _answers(self) -> None:
+        """The registry answers again; said once."""
+        serving, lost, self._unreachable = self._serving, self._unreachable, ""
+        if serving is not None and lost:
+            self._tell("found", serving.name, before=serving.name, reason="")
+
     def _tell(
         self, kind: str, model: str, *, before: str, reason: str, seconds: float = 0.0
     ) -> None:
@@ -389,7 +441,7 @@ class Deployment:
         )
         with self._state:
             self._changes.append(change)
-        level = logging.INFO if kind == "serving" else logging.WARNING
+        level = logging.INFO if kind in ("serving", "found") else logging.WARNING
         told = f": {reason}" if reason else ""
         goes_on = f"; {before} goes on" if before and kind in ("refused", "lost") else ""
         _log.log(level, "%s: %s %s%s%s", self.reference, kind, model, told, goes_on)
@@ -407,6 +459,10 @@ class Deployment:
 
 def _is(serving: Serving, target: Registered) -> bool:
     return serving.version is not None and serving.version.manifest == target.manifest
+
+
+def _cache() -> Path:
+    return load_settings().home / "registered"
 
 
 def _opened_again(reference: str, options: dict[str, Any]) -> Deployment:

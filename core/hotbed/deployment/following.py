@@ -18,13 +18,18 @@ _log = logging.getLogger("hotbed.deployment")
 
 
 def follow(
-    look: weakref.WeakMethod[Callable[[], object]], store: Store, pool: ModelPool, poll: float
+    look: weakref.WeakMethod[Callable[[], object]],
+    store: Store,
+    model: str,
+    pool: ModelPool,
+    poll: float,
 ) -> threading.Event:
     """Have a deployment look whenever its registry may have changed, until it is gone.
 
     Args:
         look: What looks; whoever lets go of the deployment ends the thread.
         store: Its registry.
+        model: The model that its reference is about.
         pool: Where its models are kept.
         poll: Seconds after which it looks in any case.
 
@@ -34,7 +39,7 @@ def follow(
     stop = threading.Event()
 
     def run() -> None:
-        waiting = watch(store.database)
+        waiting = watch(store.database, model)
         try:
             while not stop.is_set():
                 waiting.wait(poll, stop)

@@ -35,16 +35,36 @@ class Opening:
     pool: ModelPool
     health: Health
 
-    def load(self, model: str) -> Embedder:
+    def load(self, model: str | Registered) -> Embedder:
         """Load a model: every digest of a version is compared before anything is opened."""
         from hotbed.loading import load
 
-        return load(model, registry=self.registry, threads=self.pool.threads, **self.options)
+        registry = self.registry
+        name = model if isinstance(model, str) else f"registry:{model}"
+        if isinstance(model, Registered):  # it was found already, and may be here: no database
+            registry = PinnedRegistry(registry, model)
+        return load(name, registry=registry, threads=self.pool.threads, **self.options)
 
-    def hold(self, model: str, identity: str) -> Held:
+    def hold(self, model: str | Registered, identity: str) -> Held:
         """Hold a model in the pool; deployments that open it alike share it."""
         alike = repr(sorted(self.options.items(), key=lambda item: item[0]))
         return self.pool.hold((identity, alike), partial(self.load, model))
+
+
+class PinnedRegistry(Registry):
+    """A registry that knows one version already, whether its database answers or not."""
+
+    def __init__(self, registry: Registry, version: Registered) -> None:
+        vars(self).update(vars(registry))
+        self._pinned = version
+
+    def resolve(self, reference: str) -> Registered:
+        """The version that is known; any other as ever."""
+        known = reference == str(self._pinned)
+        return self._pinned if known else super().resolve(reference)
+
+    def close(self) -> None:
+        """Nothing: the connections are those of the registry itself."""
 
 
 @define(kw_only=True, eq=False)
@@ -103,12 +123,11 @@ def prepare(
     """
     version = model if isinstance(model, Registered) else None
     name = str(model)
-    where = name if version is None else f"registry:{version}"
     identity = name if version is None else f"{opening.registry.store.place} {version.manifest}"
     if version is not None and dimension is None:
         dimension = version.dimension
     start = time.perf_counter()
-    held = opening.hold(where, identity)
+    held = opening.hold(model, identity)
     try:
         with opening.pool.use(held) as embedder:
             checked = opening.health.check(embedder, dimension)

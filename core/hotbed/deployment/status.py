@@ -14,7 +14,9 @@ class Change:
     Attributes:
         kind: ``serving`` (the model that is asked for begins to serve), ``refused`` (a candidate
             failed), ``fallback`` (another model than the one asked for begins to serve), ``lost``
-            (the registry cannot be asked; what serves goes on).
+            (the registry cannot be asked; what serves goes on), ``stale`` (the registry cannot be
+            asked, and what the reference meant last begins to serve), ``found`` (the registry
+            answers again).
         at: When, in UTC, ISO 8601.
         deployment: What was asked for: ``support@production``.
         model: What it is about: ``support@1.3.0``, or a model of the fallback chain.
@@ -58,6 +60,8 @@ class Status:
         model: What serves; ``""`` before the first call.
         manifest: Its manifest; ``""`` for what is not in a registry.
         fallback: Whether that is another model than the one asked for.
+        stale: Whether the registry could not be asked at the last look: the reference may mean
+            another version by now.
         since: Since when, in UTC, ISO 8601.
         backend: What runs it; ``""`` while it is not loaded.
         nbytes: Bytes that it holds in memory.
@@ -74,6 +78,7 @@ class Status:
     model: str = ""
     manifest: str = ""
     fallback: bool = False
+    stale: bool = False
     since: str = ""
     backend: str = ""
     nbytes: int = 0

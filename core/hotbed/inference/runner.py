@@ -59,6 +59,8 @@ class Runner:
         pools_itself = SENTENCES in self.loaded.outputs
         hidden = self.loaded.dimension
         self.dimension = hidden if pools_itself else self.folder.pipeline.dimension(hidden)
+        if not pools_itself:
+            self._heads = build_heads(self.folder.path, self.folder.pipeline.heads)
 
     def tokenize(
         self,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hotbed.errors import CorruptFileError, MissingFileError, ModelError, UnsupportedModelError
-from hotbed.models.boundary import reading
+from hotbed.models.boundary import is_foreign, reading
 from hotbed.models.damage import is_lfs_pointer, lfs_advice, reason_of
 from hotbed.models.jsonfile import is_there, read_bytes
 
@@ -58,9 +58,9 @@ def open_backend(path: Path) -> Any:
         from tokenizers import Tokenizer
 
         backend = Tokenizer.from_buffer(content)
-    except (KeyboardInterrupt, SystemExit, MemoryError):
-        raise
     except BaseException as error:  # bare Exception, and PanicException, which is none
+        if not is_foreign(error):
+            raise
         raise _in_our_words(path, content, error) from error
     with reading(path, "be used as a tokenizer"):
         backend.encode("")

@@ -16,14 +16,16 @@ from typing import Any
 from attrs import asdict, evolve, fields, frozen
 
 from hotbed.backends.decision import Measurement
-from hotbed.errors import SettingsError
+from hotbed.errors import MissingFileError, ModelError, SettingsError
+from hotbed.formats import known, require_version
 from hotbed.measurements.machine import Machine
+from hotbed.models.jsonfile import read_bytes
 from hotbed.publishing import publish_file
 from hotbed.version import __version__
 
 __all__ = ["Key", "Record", "forget", "merge", "read_records", "remember", "score_of"]
 
-_FORMAT = 1
+_FORMAT, _VERSION = "hotbed.tuned", 1
 _PATIENCE = 30.0
 """Seconds to wait for another process that writes the file, which takes it milliseconds."""
 
@@ -73,7 +75,7 @@ class Record:
 
 
 def merge(
-    known: Iterable[Record], fresh: Collection[Record], dropped: Collection[Key] = ()
+    before: Iterable[Record], fresh: Collection[Record], dropped: Collection[Key] = ()
 ) -> tuple[Record, ...]:
     """Put fresh records beside the known ones, or in their place.
 
@@ -81,7 +83,7 @@ def merge(
     ranked against fresh ones get the score for the fresh ones' purpose.
 
     Args:
-        known: What was recorded before.
+        before: What was recorded before.
         fresh: What was measured now, all for one purpose.
         dropped: What must not be ranked any longer.
     """
@@ -89,7 +91,7 @@ def merge(
     purposes = {(record.machine, record.measurement.shape): record.purpose for record in fresh}
     kept = [
         _for_purpose(record, purposes.get((record.machine, record.measurement.shape)))
-        for record in known
+        for record in before
         if record.key not in gone
     ]
     return (*kept, *fresh)
@@ -113,9 +115,9 @@ def remember(path: Path, fresh: Collection[Record], dropped: Collection[Key] = (
         SettingsError: What the file holds cannot be read, or another process keeps it locked.
     """
     with _locked(path):
-        known = read_records(path)
-        merged = merge(known, fresh, dropped)
-        if merged != known:
+        before = read_records(path)
+        merged = merge(before, fresh, dropped)
+        if merged != before:
             _write(path, merged)
 
 
@@ -129,19 +131,19 @@ def forget(path: Path, shape: str | None = None) -> tuple[int, Path | None]:
         return 0, None
     with _locked(path):
         try:
-            known = read_records(path)
+            before = read_records(path)
         except SettingsError:
             if shape is not None:
                 raise
             aside = path.with_name(f"{path.name}.unreadable")
             path.replace(aside)
             return 0, aside
-        kept = [r for r in known if shape is not None and r.measurement.shape != shape]
+        kept = [r for r in before if shape is not None and r.measurement.shape != shape]
         if kept:
             _write(path, kept)
         else:
             path.unlink()
-        return len(known) - len(kept), None
+        return len(before) - len(kept), None
 
 
 def read_records(path: Path) -> tuple[Record, ...]:
@@ -151,22 +153,23 @@ def read_records(path: Path) -> tuple[Record, ...]:
         SettingsError: It cannot be read, or holds something else.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+        text = read_bytes(path).decode("utf-8")
+    except MissingFileError:
         return ()
-    except (OSError, UnicodeDecodeError) as error:
+    except (ModelError, UnicodeDecodeError) as error:
         raise _unusable(path, error) from error
     try:
         value = json.loads(text, parse_constant=_refuse)
-        if value["format"] != _FORMAT:
-            raise ValueError(f"its format is {value['format']!r}, and this hotbed reads {_FORMAT}")
+        if value["format"] == 1:  # before formats had names
+            value = {**value, "format": _FORMAT, "version": 1}
+        require_version(value, _FORMAT, _VERSION)
         return tuple(
             _record(machine, item)
             for group in value["machines"]
-            for machine in [_built(Machine, group["machine"])]
+            for machine in [_built(Machine, known(Machine, group["machine"]))]
             for item in group["measurements"]
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _unusable(path, error) from error
 
 
@@ -189,7 +192,9 @@ def _record(machine: Machine, item: dict[str, Any]) -> Record:
     for name in ("token_budget", "bulk", "query", "score"):
         if not getattr(measurement, name) > 0:
             raise ValueError(f"{name} is {getattr(measurement, name)}, not a positive number")
-    return _built(Record, {"machine": machine, "measurement": measurement, **rest})
+    # Keys that a later version wrote are passed over.
+    whole = {"machine": machine, "measurement": measurement, **rest}
+    return _built(Record, known(Record, whole))
 
 
 _KINDS: dict[str, Callable[[Any], bool]] = {
@@ -202,11 +207,8 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
 
 
 def _built(kind: type[Any], values: dict[str, Any]) -> Any:
-    known = set(_names(kind))
-    if absent := known.difference(values):
+    if absent := set(_names(kind)).difference(values):
         raise ValueError(f"{', '.join(sorted(absent))} is missing")
-    if strange := set(values).difference(known):
-        raise ValueError(f"{', '.join(sorted(strange))} is not known")
     for field in fields(kind):
         right = _KINDS.get(str(field.type))
         if right and not right(values[field.name]):
@@ -226,6 +228,7 @@ def _write(path: Path, records: Iterable[Record]) -> None:
         groups.setdefault(machine, []).append({**asdict(measurement), **values})
     value = {
         "format": _FORMAT,
+        "version": _VERSION,
         "about": "Written by `hotbed tune`, which also removes it: `hotbed tune --forget`.",
         "machines": [
             {"machine": asdict(machine), "measurements": items} for machine, items in groups.items()

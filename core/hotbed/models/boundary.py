@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 from hotbed.errors import CorruptFileError, HotbedError, ModelError
 from hotbed.models.damage import reason_of
 
-__all__ = ["reading"]
+__all__ = ["guarded", "is_foreign", "reading"]
 
-_PASS = (HotbedError, KeyboardInterrupt, SystemExit, GeneratorExit)
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def is_foreign(error: BaseException) -> bool:
+    """Whether an exception is none of ours, and none that ends a program on purpose."""
+    if isinstance(error, Exception):
+        return not isinstance(error, HotbedError)
+    return type(error).__module__ == "pyo3_runtime"  # a panic in Rust code
 
 
 @contextlib.contextmanager
@@ -31,8 +40,6 @@ def reading(path: Path | str, what: str = "be read") -> Iterator[None]:
     """
     try:
         yield
-    except _PASS:
-        raise
     except MemoryError as error:
         raise ModelError(
             f"{path} cannot {what}: there is not enough memory for the sizes that it states "
@@ -41,6 +48,27 @@ def reading(path: Path | str, what: str = "be read") -> Iterator[None]:
     except RecursionError as error:
         raise CorruptFileError(f"{path} cannot {what}: it is nested too deeply") from error
     except BaseException as error:
+        if not is_foreign(error):
+            raise
         raise CorruptFileError(
             f"{path} cannot {what}: {type(error).__name__}: {reason_of(error)}"
         ) from error
+
+
+def guarded(what: str) -> Callable[[Function], Function]:
+    """Put the boundary around a function whose first argument is ``model``.
+
+    Args:
+        what: What cannot be done with it.
+    """
+
+    def guard(function: Function) -> Function:
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            model = args[0] if args else kwargs.get("model")
+            with reading(str(model), what):
+                return function(*args, **kwargs)
+
+        return cast("Function", call)
+
+    return guard

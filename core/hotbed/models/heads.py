@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hotbed.models.boundary import reading
 from hotbed.models.modules import Dense, Head, LayerNorm, Normalize
 from hotbed.models.weights import Weights
 
@@ -30,7 +31,8 @@ def normalize(vectors: Floats) -> Floats:
 
 def build_heads(folder: Path, heads: tuple[Head, ...]) -> tuple[Callable[[Floats], Floats], ...]:
     """Read the heads' weights and give one function each, (n, d) float32 → (n, d′) float32."""
-    return tuple(_build(folder, head) for head in heads)
+    with reading(folder, "be read: its heads"):
+        return tuple(_build(folder, head) for head in heads)
 
 
 def _build(folder: Path, head: Head) -> Callable[[Floats], Floats]:

@@ -18,7 +18,10 @@ import attrs
 from attrs import define, field
 
 from hotbed.backends.engine import Engine
+from hotbed.errors import ModelError, SettingsError
+from hotbed.formats import known, require_version
 from hotbed.measurements import this_machine
+from hotbed.models.jsonfile import read_object
 from hotbed.publishing import publish_file
 from hotbed.quantisation.mixes import Mix
 from hotbed.tuning.timing import Spread
@@ -27,7 +30,7 @@ from hotbed.version import __version__
 __all__ = ["FILE", "Speeds", "circumstances"]
 
 FILE = "quantised-speeds.json"
-_VERSION = 1
+_FORMAT, _VERSION = "hotbed.speeds", 1
 
 _log = logging.getLogger("hotbed.quantisation")
 
@@ -80,17 +83,30 @@ class Speeds:
     def recall(self, mix: Mix) -> Spread | None:
         """What was measured of a mix; None where nothing was, or it is to be measured again."""
         name = _name(mix)
-        known = self._new if self.again else self._read().get(self.key, {}) | self._new
-        return Spread(**known[name]) if name in known else None
+        found = self._new if self.again else self._recalled() | self._new
+        return Spread(**known(Spread, found[name])) if name in found else None
+
+    def _recalled(self) -> dict[str, Any]:
+        try:
+            return dict(self._read().get(self.key, {}))
+        except SettingsError as error:
+            _log.warning("speeds cannot be recalled, and are measured: %s", error)
+            return {}
 
     def remember(self, mix: Mix, speed: Spread) -> None:
         """Keep what was measured. Of two processes that do so at once, one is kept."""
         self._new[_name(mix)] = attrs.asdict(speed)
-        speeds = self._read()
+        try:
+            speeds = self._read()
+        except SettingsError as error:  # a newer hotbed's file is not written over
+            _log.warning("speeds are not remembered: %s", error)
+            return
         speeds[self.key] = {**speeds.get(self.key, {}), **self._new}
         try:
             with publish_file(self.path) as place:
-                text = json.dumps({"version": _VERSION, "speeds": speeds}, indent=1)
+                text = json.dumps(
+                    {"format": _FORMAT, "version": _VERSION, "speeds": speeds}, indent=1
+                )
                 place.write_text(text, encoding="utf-8")
         except OSError as error:
             _log.warning("speeds are not remembered: %s: %s", self.path, error)
@@ -99,11 +115,12 @@ class Speeds:
         if not self.path.is_file():
             return {}
         try:
-            value = json.loads(self.path.read_text(encoding="utf-8"))
-            if value["version"] != _VERSION:
-                return {}
+            value = read_object(self.path)
+            if isinstance(value["version"], int) and value["version"] > _VERSION:
+                raise SettingsError(f"{self.path} is a newer hotbed's: version {value['version']}")
+            require_version(value, _FORMAT, _VERSION)
             speeds: dict[str, dict[str, Any]] = value["speeds"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (ModelError, ValueError, KeyError, TypeError, AttributeError) as error:
             _log.warning("speeds cannot be recalled, and are measured: %s: %s", self.path, error)
             return {}
         return speeds

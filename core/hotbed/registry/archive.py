@@ -17,14 +17,15 @@ from typing import IO, Any
 from attrs import frozen
 from sqlalchemy import Connection
 
-from hotbed.errors import CorruptFileError, MissingFileError, RegistryError
+from hotbed.errors import CorruptFileError, HotbedError, RegistryError, UsageError
 from hotbed.inference.progress import LONG_BYTES, Progress
-from hotbed.publishing import publish_file
+from hotbed.models.jsonfile import require_regular
+from hotbed.publishing import STAGE_PREFIX, is_abandoned, publish_file
 from hotbed.registry.archived import Entry, read_entry_manifest, read_index
 from hotbed.registry.checkout import read_manifest
 from hotbed.registry.events import append
-from hotbed.registry.finding import find, full
-from hotbed.registry.inserting import blobs_are_there, insert_version, known
+from hotbed.registry.finding import find, full_all
+from hotbed.registry.inserting import blobs_are_there, insert_version, known, link_children
 from hotbed.registry.manifest import Manifest, canonical
 from hotbed.registry.notes import deprecate_in
 from hotbed.registry.ownership import head_of
@@ -36,6 +37,9 @@ __all__ = ["Imported", "export_archive", "import_archive"]
 
 INDEX, MANIFESTS, BLOBS = "hotbed-archive.json", "manifests/", "blobs/"
 _VERSION = 1
+TRIES = 3
+"""Times that files are stored which a garbage collection took before the commit."""
+
 _SMALL = 64 << 20
 """Bytes that a list of versions, or a manifest, has at most."""
 
@@ -82,22 +86,36 @@ def export_archive(
     """
     store.ownership.require_own()
     with store.database.reading() as connection:
-        found = [full(connection, find(connection, reference)) for reference in references]
+        found = full_all(connection, [find(connection, one) for one in references])
     manifests = {one.manifest: read_manifest(store, one) for one in found}
     sizes = {e.sha256: e.size for manifest in manifests.values() for e in manifest.files}
     index = {"archive": _VERSION, "versions": [_entry(store, one) for one in found]}
+    listed = canonical(index)
+    if len(listed) > _SMALL:
+        raise UsageError(
+            f"what is said of these {len(found)} versions has {len(listed):,} bytes, and an "
+            f"archive holds up to {_SMALL:,}; export fewer at a time"
+        )
+    _sweep(out.parent)
     with (
         publish_file(out) as stage,
         tarfile.open(stage, "w", format=tarfile.PAX_FORMAT) as tar,
         _bar("Exporting", sizes, show) as progress,
     ):
-        _add(tar, INDEX, canonical(index))
+        _add(tar, INDEX, listed)
         for digest, manifest in sorted(manifests.items()):
             _add(tar, MANIFESTS + digest, manifest.encode())
         for digest, size in sorted(sizes.items()):
             _add_blob(store, tar, digest, size)
             progress.advance(size)
     return found
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what exports that were killed have left here."""
+    for stage in folder.glob(f"{STAGE_PREFIX}*.tar"):
+        if stage.is_file() and is_abandoned(stage):
+            stage.unlink(missing_ok=True)
 
 
 def _entry(store: Store, one: Registered) -> dict[str, Any]:
@@ -150,19 +168,42 @@ def import_archive(
         RegistryError: A version is here already, and is another.
         UsageError: A name or a path in it would not travel.
     """
+    require_regular(path)
     store.ownership.claim()
-    try:
-        with tarfile.open(path, "r:") as tar:
-            entries, manifests = _take_in(store, tar, path, show)
-    except FileNotFoundError as error:
-        raise MissingFileError(f"{path} is not there") from error
-    except tarfile.TarError as error:
-        raise CorruptFileError(f"{path} is no archive of versions, or cut off: {error}") from error
+    for _ in range(TRIES):
+        try:
+            with tarfile.open(path, "r:") as tar:
+                entries, manifests = _take_in(store, tar, path, show)
+        except (tarfile.TarError, OverflowError, ValueError) as error:
+            if isinstance(error, HotbedError):
+                raise
+            raise CorruptFileError(
+                f"{path} is no archive of versions, or cut off: {error}"
+            ) from error
+        imported = _commit(store, path, entries, manifests, who=who, why=why)
+        if imported is not None:
+            return imported
+    raise RegistryError(
+        f"garbage was collected {TRIES} times while {path} was imported; something deletes files "
+        f"of {store.place} without asking it"
+    )
+
+
+def _commit(
+    store: Store,
+    path: Path,
+    entries: list[Entry],
+    manifests: dict[str, Manifest],
+    *,
+    who: str,
+    why: str,
+) -> Imported | None:
+    """Make all versions visible; None where a file was collected since it was stored."""
     made, here = [], []
     with store.database.writing() as connection:
         wanted = [entry for manifest in manifests.values() for entry in manifest.files]
         if not blobs_are_there(connection, store, wanted):
-            raise MissingFileError(f"{path} lacks files of its versions; it was cut off")
+            return None
         for entry in entries:
             manifest = manifests[entry.manifest]
             if _require_same(connection, manifest, entry, path):
@@ -175,6 +216,7 @@ def import_archive(
             if entry.deprecated is not None:
                 deprecate_in(connection, one, entry.deprecated, who=who, why=why)
             made.append(one)
+        link_children(connection, made)
         head = head_of(connection)
     store.ownership.note(head)
     return Imported(made=tuple(made), known=tuple(here))
@@ -226,7 +268,8 @@ def _take_in(
 
 
 def _next(member: tarfile.TarInfo | None, name: str, path: Path) -> tarfile.TarInfo:
-    if member is None or member.name != name or not member.isreg():
+    # A sparse member says that it is larger than what is there.
+    if member is None or member.name != name or not member.isreg() or member.issparse():
         there = "its end" if member is None else f"{member.name!r:.100}"
         raise CorruptFileError(
             f"{path} has {there} where {name} belongs; it was cut off or changed"

@@ -6,10 +6,11 @@ from typing import Any
 
 from attrs import frozen
 
-from hotbed.errors import CorruptFileError
+from hotbed.errors import CorruptFileError, UsageError
 from hotbed.registry.manifest import Manifest, sha256
 from hotbed.registry.names import require_files, require_model
 from hotbed.registry.notes import Notes
+from hotbed.registry.schema import keep_text, require_fits
 from hotbed.registry.versions import Version
 
 __all__ = ["Entry", "read_entry_manifest", "read_index"]
@@ -41,7 +42,7 @@ def read_index(content: bytes) -> list[Entry]:
     from pydantic import BaseModel, ConfigDict, Field
 
     class Said(BaseModel):
-        model_config = ConfigDict(extra="forbid")
+        model_config = ConfigDict(extra="ignore")
 
         description: str = ""
         domain: str = ""
@@ -50,7 +51,7 @@ def read_index(content: bytes) -> list[Entry]:
         metrics: dict[str, float] = {}
 
     class Version(BaseModel):
-        model_config = ConfigDict(extra="forbid")
+        model_config = ConfigDict(extra="ignore")
 
         manifest: str = Field(pattern="^[0-9a-f]{64}$")
         notes: Said
@@ -66,7 +67,7 @@ def read_index(content: bytes) -> list[Entry]:
         Entry(
             manifest=one.manifest,
             notes=Notes(**one.notes.model_dump()),
-            deprecated=one.deprecated,
+            deprecated=None if one.deprecated is None else keep_text("why", one.deprecated),
             signatures=tuple(one.signatures),
         )
         for one in found.versions
@@ -86,14 +87,14 @@ def read_entry_manifest(digest: str, content: bytes) -> Manifest:
         raise CorruptFileError(f"the manifest {digest} is damaged: it has sha256 {found}")
 
     class File(BaseModel):
-        model_config = ConfigDict(strict=True, extra="forbid")
+        model_config = ConfigDict(strict=True)
 
         path: str
         sha256: str = Field(pattern="^[0-9a-f]{64}$")
         size: int = Field(ge=0)
 
     class Document(BaseModel):
-        model_config = ConfigDict(strict=True, extra="forbid")
+        model_config = ConfigDict(strict=True)
 
         manifest: int
         name: str
@@ -114,10 +115,15 @@ def read_entry_manifest(digest: str, content: bytes) -> Manifest:
 
     _validated(Document, content, f"the manifest {digest}")
     manifest = Manifest.decode(content)
-    if manifest.encode() != content:
+    try:
+        same = manifest.encode() == content
+    except UsageError:
+        same = False
+    if not same:
         raise CorruptFileError(f"the manifest {digest} is not in the one form that it may have")
     require_model(manifest.name)
     Version.parse(manifest.version)
+    require_fits(manifest)
     require_files([entry.path for entry in manifest.files])
     return manifest
 

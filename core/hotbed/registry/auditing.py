@@ -1,22 +1,23 @@
-"""Check that the chain of events is whole, and that every table says what the events say."""
+"""Check that the chain of events is whole, and that every column of every table follows from it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
-from attrs import define, field, frozen
-from sqlalchemy import Connection, select
+from attrs import frozen
+from sqlalchemy import Connection
+from sqlalchemy.exc import DatabaseError
 
 from hotbed.errors import RegistryError
-from hotbed.registry.events import Event, head, read_events, verify_chain
-from hotbed.registry.moves import MOVES
+from hotbed.registry.derived import DERIVED, Expected, Key, derive, present
 from hotbed.registry.store import Store
-from hotbed.registry.tables import aliases, metrics, models, tags, versions
+from hotbed.registry.tables import leases, registry
+from hotbed.registry.trail import Trail, raw_rows, read_trail
 
-__all__ = ["Audited", "audit"]
+__all__ = ["Audited", "Findings", "audit", "findings"]
 
-_TEXTS = ("description", "domain", "licence")
+_SHOWN = 20
 
 
 @frozen(kw_only=True)
@@ -32,26 +33,19 @@ class Audited:
     head: tuple[int, str]
 
 
-@define
-class _Told:
-    """What the events tell of a version."""
+@frozen(kw_only=True)
+class Findings:
+    """What is wrong.
 
-    manifest: str
-    deleted: bool = False
-    deprecated: str | None = None
-    texts: dict[str, str] = field(factory=lambda: dict.fromkeys(_TEXTS, ""))
-    tags: dict[str, str] = field(factory=dict)
-    metrics: dict[str, float] = field(factory=dict)
+    Attributes:
+        trail: The chain.
+        expected: What the tables have to hold.
+        problems: Everything that is wrong, in words.
+    """
 
-    def note(self, said: dict[str, Any]) -> None:
-        """Take in what was said."""
-        self.texts |= {name: said[name] for name in _TEXTS if name in said}
-        for mine, name in ((self.tags, "tags"), (self.metrics, "metrics")):
-            for key, value in said.get(name, {}).items():
-                if value is None:
-                    mine.pop(key, None)
-                else:
-                    mine[key] = value
+    trail: Trail
+    expected: Expected
+    problems: tuple[str, ...]
 
 
 def audit(store: Store, known: tuple[int, str] | None = None) -> Audited:
@@ -60,82 +54,102 @@ def audit(store: Store, known: tuple[int, str] | None = None) -> Audited:
     Raises:
         RegistryError: The chain is broken, or a table says something else; what, is named.
     """
-    with store.database.reading() as connection:
-        count = verify_chain(connection, known)
-        told, pointed = _fold(read_events(connection))
-        problems = [*_of_versions(connection, told), *_of_aliases(connection, pointed)]
-        if problems:
-            listed = "\n  ".join(problems[:20])
-            raise RegistryError(
-                f"{len(problems)} things are not as the audit trail tells them:\n  {listed}"
-            )
-        return Audited(events=count, head=head(connection))
+    try:
+        with store.database.reading() as connection:
+            found = findings(connection, known)
+    except DatabaseError as error:
+        raise RegistryError(f"the database of {store.place} is damaged: {error.orig}") from error
+    if found.problems:
+        listed = "\n  ".join(found.problems[:_SHOWN])
+        raise RegistryError(
+            f"{len(found.problems)} things are not as the audit trail tells them:\n  {listed}"
+        )
+    return Audited(events=len(found.trail.events), head=found.trail.head)
 
 
-def _fold(events: Iterable[Event]) -> tuple[dict[str, _Told], dict[tuple[str, str], str]]:
-    told: dict[str, _Told] = {}
-    pointed: dict[tuple[str, str], str] = {}
-    for found in events:
-        name = f"{found.model}@{found.subject}"
-        payload = dict(found.payload)
-        if found.kind in MOVES:
-            key = (found.model, str(payload["alias"]))
-            pointed.pop(key, None)
-            if payload["version"]:
-                pointed[key] = str(payload["version"])
-        elif found.kind in ("register", "import"):
-            told[name] = _Told(str(payload["manifest"]))
-            told[name].note(payload["notes"])
-        elif found.kind == "annotate":
-            told[name].note(payload)
-        elif found.kind == "deprecate":
-            told[name].deprecated = payload["message"]
-        elif found.kind == "delete":
-            told[name].deleted = True
-    return told, pointed
+def findings(connection: Connection, known: tuple[int, str] | None = None) -> Findings:
+    """Recompute every row from the events and the manifests, and compare."""
+    trail = read_trail(connection, known)
+    expected = derive(connection, trail.events)
+    problems = [*trail.problems, *expected.problems]
+    problems += _differences(connection, expected)
+    problems += _of_identity(connection)
+    problems += _of_leases(connection)
+    return Findings(trail=trail, expected=expected, problems=tuple(problems))
 
 
-def _of_versions(connection: Connection, told: dict[str, _Told]) -> list[str]:
-    query = select(versions, models.c.name).join(models, models.c.id == versions.c.model_id)
-    pairs: dict[str, dict[int, dict[str, Any]]] = {"tags": {}, "metrics": {}}
-    for table in (tags, metrics):
-        for row in connection.execute(select(table)):
-            pairs[table.name].setdefault(row.version_id, {})[row.name] = row.value
-    problems, seen = [], set()
-    for row in connection.execute(query):
-        name = f"{row.name}@{row.version}"
-        seen.add(name)
-        if name not in told:
-            problems.append(f"{name} is in the tables, and was never registered")
-            continue
-        want = told[name]
-        found: list[tuple[str, Any, Any]] = [
-            ("manifest", row.manifest, want.manifest),
-            ("deleted", row.deleted_at is not None, want.deleted),
-            ("deprecated", row.deprecated, want.deprecated),
-            *((text, getattr(row, text), want.texts[text]) for text in _TEXTS),
-            ("tags", pairs["tags"].get(row.id, {}), want.tags),
-            ("metrics", pairs["metrics"].get(row.id, {}), want.metrics),
-        ]
-        problems += [
-            f"{name}: {what} is {is_now!r:.80}, and the trail tells {told_so!r:.80}"
-            for what, is_now, told_so in found
-            if is_now != told_so
-        ]
-    problems += [f"{name} was registered, and is gone" for name in told if name not in seen]
-    return problems
+def _differences(connection: Connection, expected: Expected) -> Iterator[str]:
+    found = present(connection)
+    for table in DERIVED:
+        wanted, seen = expected.tables[table.name], set()
+        for key, row in found[table.name]:
+            seen.add(key)
+            if expected.unknown.intersection((key, key[:2])):
+                continue
+            if key not in wanted:
+                yield f"{_named(table.name, key)} is in the tables, and the trail tells of none"
+                continue
+            for column in [column.name for column in table.columns if column.name != "id"]:
+                if not _same(row[column], wanted[key].get(column, _Underived)):
+                    yield _difference(table.name, key, column, row, wanted[key])
+        for key in wanted:
+            if key not in seen:
+                yield _missing(table.name, key, wanted[key])
 
 
-def _of_aliases(connection: Connection, pointed: dict[tuple[str, str], str]) -> list[str]:
-    query = (
-        select(models.c.name, aliases.c.alias, versions.c.version)
-        .join(models, models.c.id == aliases.c.model_id)
-        .join(versions, versions.c.id == aliases.c.version_id)
-    )
-    now = {(row.name, row.alias): row.version for row in connection.execute(query)}
-    return [
-        f"{name}@{alias} points to {now.get((name, alias), 'nothing')}, and the trail tells "
-        f"{pointed.get((name, alias), 'nothing')}"
-        for name, alias in sorted({*now, *pointed})
-        if now.get((name, alias)) != pointed.get((name, alias))
-    ]
+class _Underived:
+    """Stands for a column that nothing derives, and equals no value."""
+
+
+def _same(here: Any, there: Any) -> bool:
+    if isinstance(there, bool) and isinstance(here, int):
+        return bool(here) == there and here in (0, 1)
+    if isinstance(there, float) and isinstance(here, int | float):
+        return float(here) == there
+    return type(here) is type(there) and bool(here == there)
+
+
+def _named(table: str, key: Key) -> str:
+    texts = [str(part) for part in key]
+    if table in ("models",):
+        return f"the model {texts[0]}"
+    name = "@".join(texts[:2])
+    return name if len(texts) == 2 else f"{name}: {table} {texts[2]}"
+
+
+def _difference(
+    table: str, key: Key, column: str, here: dict[str, Any], there: dict[str, Any]
+) -> str:
+    name = _named(table, key)
+    if table == "aliases" and column == "version_id":
+        return f"{name} points to {_version(here)}, and the trail tells {_version(there)}"
+    said = f"{here[column]!r:.80}, and the trail tells {there.get(column)!r:.80}"
+    return f"{name} has {column} {said}" if len(key) > 2 else f"{name}: {column} is {said}"
+
+
+def _missing(table: str, key: Key, row: dict[str, Any]) -> str:
+    name = _named(table, key)
+    if table == "aliases":
+        return f"{name} points to nothing, and the trail tells {_version(row)}"
+    return f"{name} was registered, and is gone"
+
+
+def _version(row: dict[str, Any]) -> str:
+    found = row["version_id"]
+    return str(found[1]) if isinstance(found, tuple) else f"row {found!r:.40}, which is gone"
+
+
+def _of_identity(connection: Connection) -> list[str]:
+    rows = raw_rows(connection, registry.name)
+    ids = [row["identity"] for row in rows]
+    sound = len(ids) == 1 and isinstance(ids[0], str) and len(ids[0]) == 32 and rows[0]["id"] == 1
+    return [] if sound else [f"the registry has {len(ids)} ids instead of one: {ids!r:.100}"]
+
+
+def _of_leases(connection: Connection) -> Iterator[str]:
+    """Leases are nobody's history: they have to be of the right types, and on a version."""
+    known = {row["id"] for row in raw_rows(connection, "versions")}
+    for row in raw_rows(connection, leases.name):
+        texts = isinstance(row["id"], str) and isinstance(row["holder"], str)
+        if not texts or not isinstance(row["expires"], float) or row["version_id"] not in known:
+            yield f"the lease {row['id']!r:.60} of {row['holder']!r:.60} cannot be used"

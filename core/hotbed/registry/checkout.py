@@ -20,9 +20,10 @@ from sqlalchemy import bindparam, select
 
 from hotbed.errors import CorruptFileError, MissingFileError
 from hotbed.models.digests import DigestCache, sha256
-from hotbed.publishing import STAGE_PREFIX, is_abandoned, staging
+from hotbed.publishing import STAGE_PREFIX, is_abandoned, publish_file, staging
 from hotbed.registry.manifest import Manifest
 from hotbed.registry.manifest import sha256 as digest_of
+from hotbed.registry.placing import cannot_write, places
 from hotbed.registry.registered import Registered
 from hotbed.registry.store import Store
 from hotbed.registry.tables import manifests
@@ -71,25 +72,68 @@ def checkout(
         CorruptFileError, MissingFileError: A file is not what was registered; model, version, file,
             expected and found digest are named. Nothing was loaded.
     """
-    manifest = read_manifest(store, found)
-    folder = cache / found.manifest[:2] / found.manifest
-    if folder.is_dir():
+    manifest = _manifest(store, found, cache)
+    refused: list[OSError] = []
+    for place in places(cache):
+        folder = place / found.manifest[:2] / found.manifest
         try:
-            _require_intact(found, manifest, folder, digests, paranoid)
-        except (CorruptFileError, MissingFileError) as error:
-            # The folder is a copy; whether the registry's own files are sound, the next one tells.
-            _log.warning("%s; the folder is made anew from the registry", error)
-            _put_away(folder)
+            if not _is_intact(found, manifest, folder, digests, paranoid):
+                _place_all(store, found, manifest, folder)
+                _require_intact(found, manifest, folder, digests, paranoid)
+        except OSError as error:
+            if not cannot_write(error):
+                raise
+            _log.info("%s cannot be placed in %s: %s", found, place, error)
+            refused.append(error)
         else:
-            os.utime(folder)  # used now, for whoever prunes
             return folder
+    raise refused[0]
+
+
+def _is_intact(
+    found: Registered, manifest: Manifest, folder: Path, digests: DigestCache, paranoid: bool
+) -> bool:
+    """Whether a version lies there whole; what does not is put away."""
+    if not folder.is_dir():
+        return False
+    try:
+        _require_intact(found, manifest, folder, digests, paranoid)
+    except (CorruptFileError, MissingFileError) as error:
+        # The folder is a copy; whether the registry's own files are sound, the next one tells.
+        _log.warning("%s; the folder is made anew from the registry", error)
+        _put_away(folder)
+        return False
+    with contextlib.suppress(OSError):  # an image that is read-only
+        os.utime(folder)  # used now, for whoever prunes
+    return True
+
+
+def _place_all(store: Store, found: Registered, manifest: Manifest, folder: Path) -> None:
     with staging(folder) as stage:
         for entry in manifest.files:
             target = stage / entry.path
             target.parent.mkdir(parents=True, exist_ok=True)
             _place(store, found, entry.path, entry.sha256, target)
-    _require_intact(found, manifest, folder, digests, paranoid)
-    return folder
+
+
+def _manifest(store: Store, found: Registered, cache: Path) -> Manifest:
+    """The manifest, from this machine where it was read before: it never changes."""
+    path = _manifest_path(cache, found.manifest)
+    with contextlib.suppress(OSError):
+        content = path.read_bytes()
+        if digest_of(content) == found.manifest:
+            return Manifest.decode(content)
+    manifest = read_manifest(store, found)
+    try:
+        with publish_file(path) as stage:
+            stage.write_bytes(manifest.encode())
+    except OSError as error:
+        _log.debug("the manifest of %s is not kept here: %s", found, error)
+    return manifest
+
+
+def _manifest_path(cache: Path, digest: str) -> Path:
+    return cache / "manifests" / f"{digest}.json"
 
 
 def prune_checkouts(cache: Path, older_than: float | None = None) -> list[Path]:
@@ -104,6 +148,7 @@ def prune_checkouts(cache: Path, older_than: float | None = None) -> list[Path]:
         with contextlib.suppress(FileNotFoundError):  # another process was quicker
             if older_than is None or now - folder.stat().st_mtime > older_than:
                 _put_away(folder)
+                _manifest_path(cache, folder.name).unlink(missing_ok=True)
                 gone.append(folder)
     return gone
 

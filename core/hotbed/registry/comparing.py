@@ -7,7 +7,7 @@ from typing import Any
 from attrs import frozen
 
 from hotbed.registry.checkout import read_manifest
-from hotbed.registry.finding import find, full
+from hotbed.registry.finding import find, full_all
 from hotbed.registry.registered import Registered
 from hotbed.registry.store import Store
 
@@ -40,7 +40,7 @@ class Comparison:
 def compare(store: Store, left: str, right: str) -> Comparison:
     """Compare two versions, of one model or of two."""
     with store.database.reading() as connection:
-        a, b = (full(connection, find(connection, reference)) for reference in (left, right))
+        a, b = full_all(connection, [find(connection, one) for one in (left, right)])
     first, second = read_manifest(store, a), read_manifest(store, b)
     facts: dict[str, tuple[Any, Any]] = {
         name: (getattr(a, name), getattr(b, name))

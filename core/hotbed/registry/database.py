@@ -1,38 +1,55 @@
 """One database, two kinds: SQLite beside the blobs, PostgreSQL by URL. Writers take turns.
 
 The chain of events has one end, so writers take turns in any case: ``BEGIN IMMEDIATE`` on SQLite,
-an advisory lock of the transaction on PostgreSQL. A transaction that cannot begin waits.
+an advisory lock of the transaction on PostgreSQL. A transaction that cannot begin waits, all locks
+together no longer than ``timeout_s``, and an error names who holds what it waited for.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
-import sqlite3
-import sys
+import platform
 import threading
-import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from attrs import define, field
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.pool import QueuePool
 
-from hotbed.errors import RegistryError, UsageError
+from hotbed.errors import RegistryDamageError, RegistryUnavailableError
+from hotbed.registry.connections import Connections, connections, is_writable, sqlite_state
+from hotbed.registry.failures import shown, translated
+from hotbed.registry.reserve import keep_reserve, lent_reserve
+from hotbed.registry.waits import Wait, sqlite_holder, turn
 
-__all__ = ["Database", "filesystem", "is_remote", "shown", "turn"]
+__all__ = ["TIMEOUT_S", "Database", "shown"]
 
-_WAIT = 60.0
-"""Seconds that a writer waits for its turn: sixteen writers need far less."""
+TIMEOUT_S = 30.0
+"""Seconds that one wait takes at most unless said: sixteen writers need far less."""
 
 _LOCK = 0x686F74626564  # "hotbed": the key of the advisory lock
+_LOCK_NOT_AVAILABLE = "55P03"
 
-_REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "lustre", "gpfs", "ceph"})
-_REMOTE_FUSE = ("fuse.sshfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.glusterfs", "fuse.rclone")
+_BEFORE_WRITING = text(
+    "SELECT set_config('lock_timeout', :limit, true), set_config('application_name', :name, true)"
+)
+_TAKE_TURN = text("SELECT pg_advisory_xact_lock(:key)")
+_HOLDER = text(
+    "SELECT a.pid, a.application_name, a.client_addr, a.xact_start FROM pg_locks AS l "
+    "JOIN pg_stat_activity AS a USING (pid) WHERE l.locktype = 'advisory' AND l.granted "
+    "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+    "AND (l.classid::bigint << 32 | l.objid::bigint) = :key"
+).bindparams(key=_LOCK)
+_LOCKERS = text(
+    "SELECT a.pid, a.application_name, a.client_addr, a.xact_start FROM pg_locks AS l "
+    "JOIN pg_stat_activity AS a USING (pid) WHERE l.locktype = 'relation' AND l.granted "
+    "AND l.pid <> pg_backend_pid() AND l.relation = ANY (ARRAY[to_regclass('chain'), "
+    "to_regclass('versions'), to_regclass('aliases'), to_regclass('models'), "
+    "to_regclass('events')]::oid[]) AND l.mode NOT IN ('AccessShareLock', 'RowShareLock') "
+    "ORDER BY a.xact_start LIMIT 1"
+)
 
 
 @define(eq=False)
@@ -41,180 +58,178 @@ class Database:
 
     Attributes:
         url: SQLAlchemy's URL, or the path of a SQLite file.
+        timeout_s: Seconds that one wait takes at most.
+        actor: Who writes, for whoever waits meanwhile.
     """
 
     url: str
-    _engine: Engine | None = field(default=None, init=False)
+    timeout_s: float = TIMEOUT_S
+    actor: str = ""
+    _mine: Connections | None = field(default=None, init=False)
     _process: int = field(default=0, init=False)
-    _parents: list[Engine] = field(factory=list, init=False)
-    _lock: threading.Lock = field(factory=threading.Lock, init=False)
 
     @property
     def file(self) -> Path | None:
         """The SQLite file; None for a server."""
         return None if "://" in self.url else Path(self.url)
 
-    def engine(self) -> Engine:
-        """The engine, made anew after a fork: connections do not survive one."""
-        with self._lock:
-            if self._engine is None or self._process != os.getpid():
-                if self._engine is not None:  # the parent's: closing it here would be felt there
-                    self._parents.append(self._engine)
-                self._engine = _open(self.url)
-                self._process = os.getpid()
-                weakref.finalize(self, _close, self._engine, self._process)
-            return self._engine
+    def connections(self) -> Connections:
+        """Those that this process shares, made anew after a fork: they do not survive one."""
+        mine = self._mine
+        if mine is None or self._process != os.getpid():
+            self._mine = mine = connections(self.url, self.timeout_s)
+            self._process = os.getpid()
+        return mine
+
+    def prepare(self, before_making: Callable[[], None] | None = None) -> bool:
+        """Bring the tables up to date, where that was not looked at yet.
+
+        Args:
+            before_making: Called before the first table is made; without it none is made.
+
+        Returns:
+            Whether the database was empty.
+        """
+        from hotbed.registry.migrating import migrate
+
+        mine, made = self.connections(), False
+        if not mine.is_current:
+            made = migrate(self, before_making or self._refuse_empty)
+            mine.is_current = True
+            if self.file is not None and is_writable(self.file):
+                keep_reserve(self.file)
+        return made
+
+    def _refuse_empty(self) -> None:
+        raise RegistryDamageError(
+            f"the registry's database {shown(self.url)} holds no tables any more; put a copy of "
+            f"it back"
+        )
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A transaction that sees one state and writes nothing."""
-        with _told(self.url), self.engine().connect() as connection:
-            yield connection
+    def reading(self, *, prepared: bool = True) -> Iterator[Connection]:
+        """A transaction that sees one state and writes nothing.
+
+        Raises:
+            RegistryUnavailableError, RegistryDamageError: The database cannot be read.
+        """
+        if prepared:
+            self.prepare()
+        with self._translated():
+            mine = self.connections()
+            with mine.engine.connect() as connection:
+                connection.begin()
+                before = self._state()
+                yield connection
+            if self._state() != before:
+                raise RegistryUnavailableError(
+                    f"the registry's database {shown(self.url)} was written while it was read, "
+                    f"without locks that this user may see; try again"
+                )
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """The one writing transaction there is at a time; all of it happens, or nothing."""
-        engine = self.engine().execution_options(writes=True)
-        with _told(self.url), turn(self.file), engine.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    def writing(self, *, prepared: bool = True, frees: bool = False) -> Iterator[Connection]:
+        """The one writing transaction there is at a time; all of it happens, or nothing.
+
+        Args:
+            prepared: Whether the tables have to be up to date.
+            frees: Whether it frees space, and may use what was kept back for that.
+
+        Raises:
+            RegistryUnavailableError: The database cannot be reached, or others held it too long.
+        """
+        if prepared:
+            self.prepare()
+        self._require_writable()
+        mine, file = self.connections(), self.file
+        holder = self._server_holder if file is None else lambda: sqlite_holder(file)
+        wait = Wait(shown(self.url), self.timeout_s, holder)
+        with (
+            lent_reserve(file, only_if_full=True) if frees and file else contextlib.nullcontext(),
+            self._translated(),
+            _held(mine.writer, wait),
+            turn(file, wait, self.actor),
+            mine.engine.connect().execution_options(wait=wait) as connection,
+            connection.begin() if file is not None else self._turn_of(connection, wait),
+        ):
             yield connection
 
     def close(self) -> None:
-        """Close every connection."""
-        with self._lock:
-            if self._engine is not None and self._process == os.getpid():
-                self._engine.dispose()
-            self._engine = None
+        """Let go of the connections; they are closed with the last who shares them."""
+        self._mine = None
 
-
-def _close(engine: Engine, process: int) -> None:
-    """Close the connections of a database that nobody holds any more, in its own process."""
-    if process == os.getpid():
-        engine.dispose()
-
-
-def _open(url: str) -> Engine:
-    if "://" in url:
-        if url.startswith("postgres://"):
-            url = url.replace("postgres://", "postgresql://", 1)
-        if url.startswith("postgresql://"):
-            url = url.replace("postgresql://", "postgresql+psycopg://", 1)
-        if not url.startswith("postgresql+psycopg://"):
-            scheme = url.partition("://")[0]
-            raise UsageError(
-                f"a registry is a folder or a postgresql:// URL, and {scheme}:// is neither"
-            )
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """As ``translated``; of a lock of rows or tables, who may hold it is named too."""
         try:
-            return create_engine(url, pool_pre_ping=True)
-        except ModuleNotFoundError as error:
-            raise RegistryError(
-                "PostgreSQL needs psycopg, which is not installed; "
-                'fix: pip install "hotbed[postgres]"'
-            ) from error
-    path = Path(url)
-    _require_local(path.parent)
-    # "rw" and not "rwc": a file that is gone, as of a volume that is not mounted, is an error, and
-    # no empty one takes its place.
-    place = f"{path.absolute().as_uri()}?mode=rw"
-    connect = functools.partial(sqlite3.connect, place, uri=True, check_same_thread=False)
-    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool)
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
-    return engine
+            with translated(self.url):
+                yield
+        except RegistryUnavailableError as error:
+            original = getattr(error.__cause__, "orig", None)
+            if getattr(original, "sqlstate", "") != _LOCK_NOT_AVAILABLE:
+                raise
+            raise RegistryUnavailableError(
+                f"{error}, after {self.timeout_s:g} s (timeout_s): {self._server_holder(_LOCKERS)}"
+            ) from error.__cause__
 
+    def _state(self) -> tuple[int, ...]:
+        """Of a file that is read without locks: what would change with it."""
+        file = self.file
+        state = () if file is None else sqlite_state(file)
+        return state if len(state) > 2 else ()
 
-def _prepare(connection: Any, _: Any) -> None:
-    connection.isolation_level = None  # transactions begin where we say so
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {int(_WAIT * 1000)}")
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = FULL")  # a commit survives a power cut
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
+    def _require_writable(self) -> None:
+        file = self.file
+        if file is not None and file.exists() and not is_writable(file):
+            whose = f"uid {os.getuid()}" if hasattr(os, "getuid") else "this user"
+            raise RegistryUnavailableError(
+                f"the registry {file.parent} can only be read here: {whose} may not write {file} "
+                f"and its folder"
+            )
 
-
-def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-@contextlib.contextmanager
-def turn(file: Path | None) -> Iterator[None]:
-    """Wait for this writer's turn, awake as soon as it comes.
-
-    SQLite keeps two writers apart by itself, and has them sleep longer and longer in between. This
-    is only for speed: where there are no such locks, or they do nothing, SQLite's own hold.
-    """
-    if file is None or sys.platform == "win32":
+    @contextlib.contextmanager
+    def _turn_of(self, connection: Connection, wait: Wait) -> Iterator[None]:
+        """Take the advisory lock; the first try is short, so that the log can say who has it."""
+        name = f"hotbed {self.actor} {platform.node()}:{os.getpid()}"
+        name = name.encode("ascii", "replace")[:63].decode()
+        while True:
+            connection.execute(_BEFORE_WRITING, _limits(wait.patience, name))
+            try:
+                connection.execute(_TAKE_TURN, {"key": _LOCK})
+            except OperationalError as error:
+                connection.rollback()
+                if getattr(error.orig, "sqlstate", "") != _LOCK_NOT_AVAILABLE:
+                    raise
+                wait.check()
+            else:
+                break
+        connection.execute(_BEFORE_WRITING, _limits(wait.left, name))  # of rows that others hold
         yield
-        return
-    import fcntl
+        connection.commit()
 
-    with file.with_name(f"{file.name}.turn").open("ab") as queue:
-        with contextlib.suppress(OSError):
-            fcntl.flock(queue, fcntl.LOCK_EX)
-        yield
-
-
-def shown(url: str) -> str:
-    """A database's place for messages: never a password, nor what may hold one."""
-    return url.partition("?")[0].rpartition("@")[2]
-
-
-@contextlib.contextmanager
-def _told(url: str) -> Iterator[None]:
-    try:
-        yield
-    except OperationalError as error:
-        raise RegistryError(
-            f"the registry's database {shown(url)} refused: {error.orig}"
-        ) from error
-
-
-def _require_local(folder: Path) -> None:
-    """Refuse a network file system: its locks may let two writers in, which destroys the file.
-
-    Raises:
-        RegistryError: The folder is on one.
-    """
-    kind = filesystem(folder.resolve(), _mounts())
-    if is_remote(kind):
-        raise RegistryError(
-            f"{folder} is on a network file system ({kind}), where SQLite's locks cannot be relied "
-            f"on (sqlite.org/useovernet.html). Keep the database on a local disk, or use "
-            f"postgresql://"
+    def _server_holder(self, query: TextClause = _HOLDER) -> str:
+        try:
+            with translated(self.url), self.connections().engine.connect() as connection:
+                row = connection.execute(query).first()
+        except RegistryUnavailableError:
+            row = None
+        if row is None:
+            return "somebody holds it, and the server does not tell who"
+        where = f" from {row.client_addr}" if row.client_addr else ""
+        return (
+            f"{row.application_name or 'somebody'}{where}, process {row.pid} of the server, has "
+            f"held it since {row.xact_start}"
         )
 
 
-def is_remote(kind: str) -> bool:
-    """Whether a kind of file system is a network's, on which locks are promises."""
-    return kind in _REMOTE or kind.startswith(_REMOTE_FUSE)
+def _limits(seconds: float, name: str) -> dict[str, str]:
+    return {"limit": f"{max(1, int(1000 * seconds))}ms", "name": name}
 
 
-def filesystem(folder: Path, mounts: Iterable[tuple[str, str]]) -> str:
-    """The kind of file system under a folder; ``""`` where the system does not tell.
-
-    Args:
-        folder: The folder.
-        mounts: Where file systems are mounted, and their kinds.
-    """
-    found, longest = "", -1
-    for point, kind in mounts:
-        if folder.is_relative_to(point) and len(point) > longest:
-            found, longest = kind, len(point)
-    return found
-
-
-@functools.cache
-def _mounts() -> tuple[tuple[str, str], ...]:
-    path = Path("/proc/self/mountinfo")
-    if not path.exists():
-        return ()
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    rows = [line.split(" ") for line in lines]
-    return tuple(
-        (row[4].encode().decode("unicode_escape"), row[row.index("-") + 1])
-        for row in rows
-        if "-" in row
-    )
+@contextlib.contextmanager
+def _held(lock: threading.Lock, wait: Wait) -> Iterator[None]:
+    wait.acquire(lock)
+    try:
+        yield
+    finally:
+        lock.release()

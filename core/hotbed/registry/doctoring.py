@@ -12,14 +12,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from attrs import evolve, frozen
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, insert, text, update
+from sqlalchemy.exc import DatabaseError
 
-from hotbed.errors import CorruptFileError, MissingFileError, RegistryError, UsageError
+from hotbed.errors import CorruptFileError, HotbedError, MissingFileError, UsageError
 from hotbed.models.digests import sha256
-from hotbed.registry.auditing import audit
-from hotbed.registry.manifest import sha256 as digest_of
+from hotbed.registry.auditing import findings
+from hotbed.registry.derived import Expected, derive
 from hotbed.registry.store import Store
-from hotbed.registry.tables import files, manifests, models, versions
+from hotbed.registry.tables import manifests
+from hotbed.registry.trail import read_trail
 
 __all__ = ["Diagnosis", "Fault", "examine", "repair"]
 
@@ -97,12 +99,8 @@ def examine(store: Store, part: tuple[int, int] = (1, 1)) -> Diagnosis:
     which, parts = part
     if not 1 <= which <= parts:
         raise UsageError(f"part {which} of {parts}: write a number from 1 to {parts}")
-    faults = [Fault(said=said) for said in _of_database(store)]
-    with store.database.reading() as connection:
-        faults += _of_manifests(connection)
-        needed = list(_needed(connection))
-        living = select(versions.c.id).where(versions.c.deleted_at.is_(None))
-        count = len(connection.execute(living).all())
+    faults = [*_of_store(store), *_of_database(store)]
+    needed, count = _needed(store)
     reached = {one.digest for one in needed}
     # A digest is as good as chance, and stays the same: a blob is always in the same part.
     needed = [one for one in needed if int(one.digest[:8], 16) % parts == which - 1]
@@ -153,55 +151,70 @@ def _files(folders: Iterable[Path]) -> Iterator[Path]:
         yield from (path for path in sorted(folder.rglob("*")) if path.is_file())
 
 
-def _of_database(store: Store) -> Iterator[str]:
+def _of_store(store: Store) -> Iterator[Fault]:
+    """Whether the files are this registry's."""
     try:
-        audit(store)
-    except RegistryError as error:
-        yield str(error)
-    if store.database.file is None:
-        return
-    with store.database.reading() as connection:
-        for said in connection.execute(text("PRAGMA integrity_check")).scalars():
-            if said != "ok":
-                yield f"SQLite: {said}"
-        for row in connection.execute(text("PRAGMA foreign_key_check")):
-            yield f"SQLite: a row of {row[0]} points to none of {row[2]}"
+        store.ownership.require_own()
+    except (DatabaseError, HotbedError) as error:
+        yield Fault(said=str(error))
 
 
-def _of_manifests(connection: Connection) -> Iterator[Fault]:
-    """Manifests that are not what they are named by."""
-    query = (
-        select(models.c.name, versions.c.version, versions.c.manifest, manifests.c.content)
-        .join(models, models.c.id == versions.c.model_id)
-        .join(manifests, manifests.c.digest == versions.c.manifest, isouter=True)
-        .where(versions.c.deleted_at.is_(None))
-    )
-    for row in connection.execute(query):
-        found = "nothing" if row.content is None else digest_of(row.content.encode())
-        if found != row.manifest:
-            said = f"expected sha256 {row.manifest}, found {found}"
-            name = f"{row.name}@{row.version}"
-            yield Fault(digest=row.manifest, versions=(name,), said=said)
+def _of_database(store: Store) -> Iterator[Fault]:
+    """What SQLite says of its file, and what audit finds, manifests by their digests."""
+    try:
+        with store.database.reading() as connection:
+            if store.database.file is not None:
+                yield from _of_sqlite(connection)
+            found = findings(connection)
+            yield from _of_manifests(found.expected)
+            gone = {fault.digest for fault in _of_manifests(found.expected)}
+            for said in found.problems:
+                if not any(digest in said for digest in gone):  # it was told with its version
+                    yield Fault(said=said)
+    except (DatabaseError, HotbedError) as error:
+        yield Fault(said=f"the database cannot be read: {error}; put a copy of it back")
+
+
+def _of_sqlite(connection: Connection) -> Iterator[Fault]:
+    for said in connection.execute(text("PRAGMA integrity_check")).scalars():
+        if said != "ok":
+            yield Fault(said=f"SQLite: {said}")
+    for row in connection.execute(text("PRAGMA foreign_key_check")):
+        yield Fault(said=f"SQLite: a row of {row[0]} points to none of {row[2]}")
+
+
+def _of_manifests(expected: Expected) -> Iterator[Fault]:
+    """Manifests that are gone, or are not what they are named by."""
+    for key in sorted(expected.unknown):
+        digest = str(expected.tables["versions"][key]["manifest"])
+        said = f"expected sha256 {digest}, found another or nothing"
+        yield Fault(digest=digest, versions=("@".join(key),), said=said)
 
 
 def _restore_manifest(store: Store, digest: str, path: Path) -> None:
     with store.database.writing() as connection:
-        changed = update(manifests).where(manifests.c.digest == digest)
-        connection.execute(changed.values(content=path.read_text(encoding="utf-8")))
+        content = path.read_bytes().decode()
+        mine = update(manifests).where(manifests.c.digest == digest)
+        if not connection.execute(mine.values(content=content)).rowcount:
+            connection.execute(insert(manifests).values(digest=digest, content=content))
 
 
-def _needed(connection: Connection) -> Iterator[_Needed]:
-    """Blobs of files, each once with the versions that need it."""
-    named = select(versions.c.id, versions.c.version, models.c.name)
-    named = named.join(models, models.c.id == versions.c.model_id)
-    rows = connection.execute(named.where(versions.c.deleted_at.is_(None))).all()
-    names = {row.id: f"{row.name}@{row.version}" for row in rows}
+def _needed(store: Store) -> tuple[list[_Needed], int]:
+    """Blobs of files of the versions that are there, each once with the versions that need it."""
+    try:
+        with store.database.reading() as connection:
+            tables = derive(connection, read_trail(connection).events).tables
+    except (DatabaseError, HotbedError):
+        return [], 0
     found: dict[str, tuple[int, str, list[str]]] = {}
-    for row in connection.execute(select(files).order_by(files.c.version_id)):
-        entry = found.setdefault(row.sha256, (row.size, row.path, []))
-        entry[2].append(names[row.version_id])
-    for digest, (size, path, whose) in found.items():
-        yield _Needed(digest=digest, size=size, path=path, versions=tuple(whose))
+    for key, row in tables["files"].items():
+        entry = found.setdefault(row["sha256"], (row["size"], row["path"], []))
+        entry[2].append("@".join(key[:2]))
+    needed = [
+        _Needed(digest=digest, size=size, path=path, versions=tuple(whose))
+        for digest, (size, path, whose) in found.items()
+    ]
+    return needed, sum(row["deleted_at"] is None for row in tables["versions"].values())
 
 
 def _of_blob(store: Store, one: _Needed) -> Fault | None:

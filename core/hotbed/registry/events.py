@@ -2,7 +2,7 @@
 
 Who edits, removes or reorders an event breaks the chain behind it. Who rewrites the whole chain,
 or cuts off its end together with the record of its head, leaves a chain that is sound in itself:
-against that, keep ``head()`` somewhere else now and then, and hand it to ``verify``.
+against that, keep ``head()`` somewhere else now and then, and hand it to ``audit``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hotbed.registry.manifest import canonical
 from hotbed.registry.schema import keep_text
 from hotbed.registry.tables import chain, events
 
-__all__ = ["CHANNEL", "GENESIS", "Event", "append", "head", "now", "read_events", "verify_chain"]
+__all__ = ["CHANNEL", "GENESIS", "Event", "append", "head", "now", "read_events"]
 
 CHANNEL = "hotbed_registry"
 """Where PostgreSQL tells of each event once it is committed; the message is the model's name."""
@@ -142,40 +142,3 @@ def read_events(
     for row in connection.execute(query):
         values = row._asdict()
         yield Event(**{**values, "payload": json.loads(values["payload"])})
-
-
-def verify_chain(connection: Connection, known: tuple[int, str] | None = None) -> int:
-    """Check every event, and give their number.
-
-    Args:
-        connection: The database.
-        known: A head that was kept elsewhere: the chain has to hold it still.
-
-    Raises:
-        RegistryError: An event was edited, removed, added or moved; the first is named.
-    """
-    previous, seq, seen = GENESIS, 0, known is None or known == (0, GENESIS)
-    for found in read_events(connection):
-        if found.seq != seq + 1:
-            raise RegistryError(f"the audit trail lacks event {seq + 1}: {found.seq} follows {seq}")
-        if found.previous != previous:
-            raise RegistryError(
-                f"event {found.seq} ({found.kind} {found.model} {found.subject}) follows another "
-                f"event than the one before it: something was edited, removed or moved"
-            )
-        if found.digest != found.computed():
-            raise RegistryError(
-                f"event {found.seq} ({found.kind} {found.model} {found.subject}, {found.at}) was "
-                f"edited: its digest is {found.digest}, and its content has {found.computed()}"
-            )
-        previous, seq = found.digest, found.seq
-        seen = seen or (seq, previous) == known
-    if head(connection) != (seq, previous):
-        last, _ = head(connection)
-        raise RegistryError(f"the audit trail ends at event {seq}, and {last} were recorded")
-    if not seen and known is not None:
-        raise RegistryError(
-            f"the audit trail does not hold event {known[0]} with digest {known[1]}, which was "
-            f"kept elsewhere: it was cut off or rewritten"
-        )
-    return seq

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from attrs import evolve
-from sqlalchemy import Connection, Row, and_, select
+from sqlalchemy import (
+    Connection,
+    Float,
+    Row,
+    Select,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    literal,
+    null,
+    select,
+    union_all,
+)
 
 from hotbed.errors import NotRegisteredError
 from hotbed.registry.registered import Registered, split
 from hotbed.registry.tables import aliases, metrics, models, tags, versions
 from hotbed.registry.versions import Requirement
 
-__all__ = ["below", "find", "find_model", "full", "read_row"]
+__all__ = ["below", "find", "find_model", "full", "full_all", "read_row"]
 
 
 def find(connection: Connection, reference: str) -> Registered:
@@ -79,24 +94,47 @@ def find_model(connection: Connection, name: str) -> int:
 
 def full(connection: Connection, found: Registered) -> Registered:
     """The same with tags, metrics and aliases."""
-    mine = found.id
-    pairs = {
-        table.name: dict(
-            connection.execute(
-                select(table.c.name, table.c.value)
-                .where(table.c.version_id == mine)
-                .order_by(table.c.name)
-            ).all()
+    return full_all(connection, [found])[0]
+
+
+def full_all(connection: Connection, found: Sequence[Registered]) -> list[Registered]:
+    """The same with tags, metrics and aliases: one statement for up to 300 versions."""
+    said: dict[tuple[str, int], list[tuple[str, Any]]] = {}
+    ids = [one.id for one in found]
+    for start in range(0, len(ids), _AT_ONCE):
+        rows = connection.execute(_SAID, {"ids": ids[start : start + _AT_ONCE]})
+        for kind, version, name, value, number in rows:
+            said.setdefault((kind, version), []).append((name, number if value is None else value))
+
+    def pairs(kind: str, one: Registered) -> list[tuple[str, Any]]:
+        return sorted(said.get((kind, one.id), ()))
+
+    return [
+        evolve(
+            one,
+            tags=dict(pairs("tag", one)),
+            metrics=dict(pairs("metric", one)),
+            aliases=tuple(name for name, _ in pairs("alias", one)),
         )
-        for table in (tags, metrics)
-    }
-    names = select(aliases.c.alias).where(aliases.c.version_id == mine).order_by(aliases.c.alias)
-    return evolve(
-        found,
-        tags=pairs["tags"],
-        metrics=pairs["metrics"],
-        aliases=tuple(connection.execute(names).scalars()),
-    )
+        for one in found
+    ]
+
+
+def _of_kind(kind: str, table: Table, name: Any, value: Any, number: Any) -> Select[Any]:
+    mine = table.c.version_id.in_(bindparam("ids", expanding=True))
+    return select(literal(kind), table.c.version_id, name, value, number).where(mine)
+
+
+_AT_ONCE = 300
+"""Versions in one statement: old SQLite takes 999 values, and ``ids`` stands there three times."""
+
+_NO_TEXT, _NO_NUMBER = cast(null(), Text), cast(null(), Float)
+_SAID = union_all(
+    _of_kind("tag", tags, tags.c.name, tags.c.value, _NO_NUMBER),
+    _of_kind("metric", metrics, metrics.c.name, _NO_TEXT, metrics.c.value),
+    _of_kind("alias", aliases, aliases.c.alias, literal(""), _NO_NUMBER),
+)
+# Built once: building a statement costs more than running it.
 
 
 def read_row(name: str, row: Row[Any]) -> Registered:

@@ -15,11 +15,12 @@ from sqlalchemy import Connection, bindparam, select
 
 from hotbed.errors import CorruptFileError, RegistryError
 from hotbed.registry.blobs import Blob
-from hotbed.registry.events import Event, read_events, verify_chain
+from hotbed.registry.events import Event, read_events
 from hotbed.registry.manifest import Manifest, sha256
 from hotbed.registry.ownership import Head, Ownership
 from hotbed.registry.store import Store
 from hotbed.registry.tables import manifests, models, versions
+from hotbed.registry.trail import read_trail
 
 __all__ = ["GRACE", "Collected", "collect"]
 
@@ -105,9 +106,11 @@ def collect(
     own, blobs = store.ownership, list(store.blobs)
     kept, marked = own.heads(), own.require_own()
     with store.database.reading() as connection:
-        verify_chain(connection)
+        trail = read_trail(connection)
+        if trail.problems:
+            raise RegistryError(f"{trail.problems[0]}; no file is removed")
         reached = _Reached()
-        reached.follow(connection, read_events(connection))
+        reached.follow(connection, trail.events)
         _require_same_versions(connection, reached)
     if blobs and not marked:
         _require_known(own, dry)
@@ -115,20 +118,30 @@ def collect(
     candidates = [blob for blob in blobs if blob.wanted <= before]
     lost = [head for head in kept if reached.chain.get(head.seq) != head.digest]
     _require_given_up(own, lost, abandon, [b for b in candidates if b.digest not in reached.blobs])
-    if not dry and reached.chain:
-        own.note(reached.head)
-        own.forget(head for head in kept if head != reached.head)
+    # On a full disk the note is written once there is room; until then the earlier ones stay.
+    noted = dry or _note(own, reached, kept)
     gone, nbytes = _remove(store, reached, candidates, dry)
+    if not noted:
+        _note(own, reached, kept)
     if not dry:
         store.blobs.tidy(max(older_than, GRACE))
     return Collected(blobs=gone, nbytes=nbytes, dry=dry)
+
+
+def _note(own: Ownership, reached: _Reached, kept: list[Head]) -> bool:
+    """Keep how far the chain has come, in place of what was kept before; whether it is kept."""
+    head = reached.head
+    if not reached.chain or not own.note(head):
+        return False
+    own.forget(one for one in kept if one != head)
+    return True
 
 
 def _remove(store: Store, reached: _Reached, candidates: list[Blob], dry: bool) -> tuple[int, int]:
     gone = nbytes = 0
     for start in range(0, len(candidates), _AT_ONCE):
         some = candidates[start : start + _AT_ONCE]
-        with store.database.writing() as connection:
+        with store.database.writing(frees=True) as connection:
             # Followed further in this transaction: what was committed since is reached.
             _catch_up(connection, reached)
             for blob in some:

@@ -6,15 +6,14 @@ Statements are built once: building one costs more than running it, and writers 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from attrs import evolve
-from sqlalchemy import Connection, Row, bindparam, insert, select
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
-from hotbed.errors import NotRegisteredError, UsageError
-from hotbed.registry.events import append
-from hotbed.registry.finding import find
+from hotbed.errors import UsageError
+from hotbed.registry.events import append, read_events
 from hotbed.registry.manifest import FileEntry, Manifest, sha256
 from hotbed.registry.notes import TEXTS, Notes, write_pairs
 from hotbed.registry.registered import Registered
@@ -22,11 +21,16 @@ from hotbed.registry.store import Store
 from hotbed.registry.tables import files, manifests, models, versions
 from hotbed.registry.versions import Version
 
-__all__ = ["blobs_are_there", "highest", "insert_version", "known"]
+__all__ = ["blobs_are_there", "highest", "insert_version", "known", "link_children"]
 
 _MODEL = select(models.c.id, models.c.name).where(models.c.folded == bindparam("folded"))
 _NUMBER = (
     select(versions.c.manifest, versions.c.deleted_at)
+    .join(models, models.c.id == versions.c.model_id)
+    .where(models.c.name == bindparam("name"), versions.c.version == bindparam("version"))
+)
+_ROW = (
+    select(versions.c.id)
     .join(models, models.c.id == versions.c.model_id)
     .where(models.c.name == bindparam("name"), versions.c.version == bindparam("version"))
 )
@@ -135,11 +139,21 @@ def _model_id(connection: Connection, name: str) -> int:
 
 
 def _parent_id(connection: Connection, parent: str) -> int | None:
-    """The parent's row; None where a version that came from elsewhere has left its parent there."""
-    try:
-        return find(connection, parent).id if parent else None
-    except NotRegisteredError:
-        return None
+    """The parent's row, also of one that was deleted; None where it was left elsewhere."""
+    name, _, version = parent.partition("@")
+    row = connection.execute(_ROW, {"name": name, "version": version}).first() if parent else None
+    return None if row is None else int(row.id)
+
+
+def link_children(connection: Connection, parents: Collection[Registered]) -> None:
+    """Link versions that came earlier than their parents, which came from elsewhere just now."""
+    ids = {str(one): one.id for one in parents}
+    for event in read_events(connection, kinds=("register", "import")) if ids else ():
+        parent = ids.get(str(event.payload.get("parent", "")))
+        if parent is not None:
+            row = connection.execute(_ROW, {"name": event.model, "version": event.subject}).one()
+            mine = update(versions).where(versions.c.id == row.id)
+            connection.execute(mine.values(parent_id=parent))
 
 
 def _inserted(connection: Connection, statement: Any, row: dict[str, Any]) -> int:

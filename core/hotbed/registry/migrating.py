@@ -32,13 +32,13 @@ def migrate(database: Database, before_making: Callable[[], None] = lambda: None
     Raises:
         RegistryError: A later hotbed wrote the database.
     """
-    with database.reading() as connection:
+    with database.reading(prepared=False) as connection:
         if _current(connection) == HEAD:
             return False  # Alembic is not even imported: that takes longer than all the rest
     from alembic import command
 
     config = _config()
-    with database.writing() as connection:
+    with database.writing(prepared=False) as connection:
         current = _current(connection)
         if current == HEAD:
             return False

@@ -7,6 +7,7 @@ off is not lost: it can be promoted again.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 
 from attrs import frozen
@@ -74,6 +75,7 @@ def promote(
     require_alias(alias)
     with store.database.writing() as connection:
         new = find(connection, reference)
+        _require_one_spelling(connection, new.name, alias)
         old = _pointed(connection, new.name, alias)
         if old is not None and old.id == new.id:
             return full(connection, new)
@@ -93,13 +95,12 @@ def rollback(store: Store, name: str, alias: str, *, who: str, why: str) -> Regi
         old = _pointed(connection, name, alias)
         if old is None:
             raise NotRegisteredError(f"{name} has no alias {alias!r}, so there is nothing to undo")
-        promoted = stack(history_of(connection, name, alias))
-        if len(promoted) < 2:
+        new = _before(connection, name, alias)
+        if new is None:
             raise RegistryError(
-                f"{name}@{alias} points to {old.version}, and nothing was promoted before it; "
-                f"promote another version instead"
+                f"{name}@{alias} points to {old.version}, and nothing was promoted before it that "
+                f"is there still; promote another version instead"
             )
-        new = find(connection, f"{name}@{promoted[-2]}")
         _point(connection, "rollback", alias, old, new, who=who, why=why)
         return full(connection, new)
 
@@ -164,10 +165,18 @@ def previous(store: Store, reference: str) -> Registered:
     with store.database.reading() as connection:
         if Requirement.parse(wanted) is not None:
             return below(connection, find(connection, reference))
-        promoted = stack(history_of(connection, name, wanted))
-        if len(promoted) < 2:
+        found = _before(connection, name, wanted)
+        if found is None:
             raise NotRegisteredError(f"nothing was promoted to {reference} before what is there")
-        return find(connection, f"{name}@{promoted[-2]}")
+        return found
+
+
+def _before(connection: Connection, name: str, alias: str) -> Registered | None:
+    """What was promoted before the present one and was not deleted since; None for nothing."""
+    for version in reversed(stack(history_of(connection, name, alias))[:-1]):
+        with contextlib.suppress(NotRegisteredError):  # it was deleted
+            return find(connection, f"{name}@{version}")
+    return None
 
 
 def stack(moves: Iterable[Move]) -> list[str]:
@@ -178,6 +187,8 @@ def stack(moves: Iterable[Move]) -> list[str]:
             found.append(move.version)
         elif move.kind == "rollback":
             found.pop()
+            while found and found[-1] != move.version:  # deleted, so it went further back
+                found.pop()
         else:
             found.clear()
     return found
@@ -192,6 +203,18 @@ def _pointed(connection: Connection, name: str, alias: str) -> Registered | None
     if connection.execute(mine).scalar() is None:
         return None
     return find(connection, f"{name}@{alias}")
+
+
+def _require_one_spelling(connection: Connection, name: str, alias: str) -> None:
+    """Refuse an alias that differs from another of the model in case only.
+
+    Raises:
+        UsageError: It does.
+    """
+    mine = select(aliases.c.alias).where(aliases.c.model_id == find_model(connection, name))
+    for other in connection.execute(mine).scalars():
+        if other != alias and other.casefold() == alias.casefold():
+            raise UsageError(f"the alias {alias!r} differs from {other!r} in case only")
 
 
 def _point(

@@ -74,9 +74,15 @@ def require_files(paths: Iterable[str]) -> None:
     """
     listed = list(paths)
     problems = [f"{path!r} {why}" for path in listed if (why := _why_not(path))]
-    folded = Counter(unicodedata.normalize("NFKC", path).casefold() for path in listed)
+    folded = Counter(map(_folded, listed))
     twice = sorted(name for name, count in folded.items() if count > 1)
     problems += [f"{name!r} stands twice where case or accents do not count" for name in twice]
+    parents = {parent: path for path in listed for parent in _folders(path)}
+    problems += [
+        f"{path!r} is a file, and {parents[key]!r} lies in a folder of that name"
+        for path in listed
+        if (key := _folded(path)) in parents
+    ]
     if problems:
         raise UsageError("a version cannot hold these files: " + "; ".join(problems))
 
@@ -100,8 +106,20 @@ def _require_name(what: str, name: str) -> None:
         raise UsageError(f"the {what} name {name!r:.200} {why}")
 
 
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFKC", path).casefold()
+
+
+def _folders(path: str) -> list[str]:
+    """Every folder that a path goes through."""
+    parts = _folded(path).split("/")
+    return ["/".join(parts[:count]) for count in range(1, len(parts))]
+
+
 def _why_not(path: str) -> str:
     parts = path.split("/")
+    if not path.isprintable() and any("\ud800" <= sign <= "\udfff" for sign in path):
+        return "holds half a character"
     if not path or path.startswith("/") or re.match(r"[A-Za-z]:", path):
         return "is not a path inside the folder"
     if any(part in ("", ".", "..") for part in parts):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hotbed.errors import UsageError
+from hotbed.registry.boundary import os_errors_translated, translate_os_errors
 from hotbed.registry.registered import Registered, require_reference
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Registry"]
 
 
+@translate_os_errors
 class Registry:
     """Models by name, versions by semantic versioning, aliases that roll back.
 
@@ -40,6 +42,10 @@ class Registry:
             database unless said (``HOTBED_REGISTRY_BLOBS``).
         who: Who is said to have done what is done; None means the user of this process.
         create: Whether to make a registry where there is none.
+        connect: Whether to look at the database at once; without it the first call does.
+        timeout_s: Seconds that one wait takes at most: for other writers, for a server, for a
+            connection (``HOTBED_REGISTRY_TIMEOUT_S``; 30 unless said). Then an error names who
+            holds what was waited for.
     """
 
     def __init__(
@@ -49,19 +55,36 @@ class Registry:
         blobs: str | Path | None = None,
         who: str | None = None,
         create: bool = True,
+        connect: bool = True,
+        timeout_s: float | None = None,
         _any_store: bool = False,
     ) -> None:
+        from hotbed.registry.actor import current_actor
+        from hotbed.registry.failures import shown
         from hotbed.registry.schema import keep_text
         from hotbed.registry.store import open_store
         from hotbed.settings import load_settings
 
+        if timeout_s is None:
+            timeout_s = load_settings().registry_timeout_s
+        if timeout_s <= 0:
+            raise UsageError(f"timeout_s={timeout_s} is not a positive number of seconds")
         if where is None or (blobs is None and "://" in str(where)):
             settings = load_settings()
             where = where or settings.registry or settings.home / "registry"
             blobs = blobs or settings.registry_blobs
-        self.who = keep_text("who", getpass.getuser() if who is None else who)
-        self._opened = (where, blobs, self.who)
-        self.store: Store = open_store(where, blobs, create=create, any_store=_any_store)
+        self.who = keep_text("who", current_actor() if who is None else who)
+        self._opened = (where, blobs, self.who, timeout_s)
+        with os_errors_translated(shown(str(where))):
+            self.store: Store = open_store(
+                where,
+                blobs,
+                create=create,
+                connect=connect,
+                any_store=_any_store,
+                timeout_s=timeout_s,
+                actor=self.who,
+            )
 
     def __repr__(self) -> str:
         return f"Registry({self.store.place!r})"
@@ -249,13 +272,14 @@ class Registry:
         Raises:
             CorruptFileError, MissingFileError: A file is not what was registered.
         """
+        return self.checkout_version(self.resolve(reference), _home(), paranoid=paranoid)
+
+    def checkout_version(self, found: Registered, home: Path, *, paranoid: bool = False) -> Path:
+        """The same for a version that was found before: one that is here needs no database."""
         from hotbed.models.digests import DigestCache
         from hotbed.registry.checkout import checkout
-        from hotbed.settings import load_settings
 
-        home = load_settings().home
         digests = DigestCache(home / "digests.sqlite3")
-        found = self.resolve(reference)
         return checkout(self.store, found, home / "registered", digests, paranoid=paranoid)
 
     def export(
@@ -458,12 +482,11 @@ class Registry:
             part: ``(2, 7)`` reads the second seventh of the files: for a run every night.
         """
         from hotbed.registry.doctoring import examine, repair
-        from hotbed.settings import load_settings
 
         found = examine(self.store, part)
         if not mend or not found.faults:
             return found
-        places = [*map(Path, copies), load_settings().home / "registered"]
+        places = [*map(Path, copies), _home() / "registered"]
         return repair(self.store, found, places)
 
     def audit(self, known: tuple[int, str] | None = None) -> Audited:
@@ -480,8 +503,16 @@ class Registry:
         return audit(self.store, known)
 
 
-def _opened_again(where: str | Path, blobs: str | Path | None, who: str) -> Registry:
-    return Registry(where, blobs=blobs, who=who, create=False)
+def _home() -> Path:
+    from hotbed.settings import load_settings
+
+    return load_settings().home
+
+
+def _opened_again(
+    where: str | Path, blobs: str | Path | None, who: str, timeout_s: float
+) -> Registry:
+    return Registry(where, blobs=blobs, who=who, create=False, connect=False, timeout_s=timeout_s)
 
 
 def _reference_file(folder: str | Path) -> Mapping[str, bytes]:

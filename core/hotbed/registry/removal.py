@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,9 @@ from hotbed.registry.tables import aliases, files, leases, versions
 
 __all__ = ["LEASE", "delete_version", "lease"]
 
+_POSTGRESQL_CLOCK = "SELECT extract(epoch FROM clock_timestamp())::float8"
+_SQLITE_CLOCK = "SELECT (julianday('now') - 2440587.5) * 86400.0"
+
 LEASE = 3600.0
 """Seconds that a lease lasts unless it is renewed."""
 
@@ -31,7 +33,7 @@ def delete_version(
     Raises:
         RegistryError: An alias, a lease, a descendant, or a rollback could reach it.
     """
-    with store.database.writing() as connection:
+    with store.database.writing(frees=True) as connection:
         found = find(connection, reference)
         _require_free(connection, found, even_if_reachable)
         mine, at = versions.c.id == found.id, now()
@@ -49,7 +51,7 @@ def _require_free(connection: Connection, found: Registered, even_if_reachable: 
     if pointing := list(connection.execute(named).scalars()):
         problems.append(f"the alias {', '.join(pointing)} points to it")
     living = select(leases.c.holder).where(
-        leases.c.version_id == found.id, leases.c.expires > time.time()
+        leases.c.version_id == found.id, leases.c.expires > _clock(connection)
     )
     if holders := list(connection.execute(living).scalars()):
         problems.append(f"{', '.join(holders)} holds a lease on it")
@@ -72,6 +74,13 @@ def _require_free(connection: Connection, found: Registered, even_if_reachable: 
         raise RegistryError(f"{found} stays: {'; '.join(problems)}")
 
 
+def _clock(connection: Connection) -> float:
+    """Seconds since 1970 by the database's clock: the machines that ask it may differ by hours."""
+    if connection.dialect.name == "postgresql":
+        return float(connection.exec_driver_sql(_POSTGRESQL_CLOCK).scalar_one())
+    return float(connection.exec_driver_sql(_SQLITE_CLOCK).scalar_one())
+
+
 @contextmanager
 def lease(
     store: Store, reference: str, holder: str, seconds: float = LEASE
@@ -80,10 +89,10 @@ def lease(
     name = uuid.uuid4().hex
     with store.database.writing() as connection:
         found = find(connection, reference)
-        expired = leases.c.expires < time.time()
-        connection.execute(delete(leases).where(expired))
+        moment = _clock(connection)
+        connection.execute(delete(leases).where(leases.c.expires < moment))
         row = {"id": name, "version_id": found.id, "holder": holder}
-        connection.execute(insert(leases).values(**row, expires=time.time() + seconds))
+        connection.execute(insert(leases).values(**row, expires=moment + seconds))
     try:
         yield found
     finally:

@@ -12,7 +12,7 @@ from attrs import frozen
 from hotbed.errors import CorruptFileError, RegistryError, UsageError
 from hotbed.publishing import sync
 from hotbed.registry.blobs import Blobs, LocalBlobs
-from hotbed.registry.database import Database, shown
+from hotbed.registry.database import TIMEOUT_S, Database, shown
 from hotbed.registry.migrating import migrate
 from hotbed.registry.ownership import Ownership, read_marker
 
@@ -49,7 +49,10 @@ def open_store(
     blobs: str | Path | None = None,
     *,
     create: bool = True,
+    connect: bool = True,
     any_store: bool = False,
+    timeout_s: float = TIMEOUT_S,
+    actor: str = "",
 ) -> Store:
     """Open a registry, making it where there is none, and bringing its tables up to date.
 
@@ -57,7 +60,10 @@ def open_store(
         where: A folder, for SQLite and blobs beside it; or a ``postgresql://`` URL.
         blobs: Where blobs are: a folder, or a URL that fsspec knows; beside SQLite unless said.
         create: Whether to make one where there is none.
+        connect: Whether to look at the database now; without it the first use does.
         any_store: Whether blobs may be another registry's, because they are to be taken over.
+        timeout_s: Seconds that one wait for the database takes at most.
+        actor: Who uses it, for whoever waits meanwhile.
 
     Raises:
         RegistryError: There is none, or it cannot be used; or the blobs are another's.
@@ -69,18 +75,20 @@ def open_store(
                 "a registry in a database needs a place for files too: blobs= or "
                 "HOTBED_REGISTRY_BLOBS, a folder that all of its users see, or s3://bucket/prefix"
             )
-        database, place, kept = Database(text), shown(text), _blobs(blobs)
+        database, place, kept = Database(text, timeout_s, actor), shown(text), _blobs(blobs)
     else:
         root = Path(text).expanduser().absolute()
         kept = _blobs(root / BLOBS if blobs is None else blobs)
-        made = _require_database(root, kept, create=create, any_store=any_store)
-        database, place = Database(str(root / DATABASE)), str(root)
-    made |= migrate(database, lambda: None if any_store else _require_unused(place, kept))
+        if connect:
+            made = _require_database(root, kept, create=create, any_store=any_store)
+        database, place = Database(str(root / DATABASE), timeout_s, actor), str(root)
+    if connect:
+        made |= database.prepare(lambda: None if any_store else _require_unused(place, kept))
     ownership = Ownership(place=place, database=database, blobs=kept)
     store = Store(place=place, database=database, blobs=kept, ownership=ownership)
     if made and not any_store:
         ownership.claim()
-    elif not any_store and isinstance(kept, LocalBlobs):
+    elif connect and not any_store and isinstance(kept, LocalBlobs):
         # Far away a look takes time, and may fail while all that is needed is here: the first use
         # of the files looks there.
         with contextlib.suppress(CorruptFileError, OSError):  # whoever writes is told

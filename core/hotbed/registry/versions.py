@@ -18,7 +18,9 @@ __all__ = ["BUMPS", "LATEST", "Requirement", "Version", "next_version"]
 LATEST = "latest"
 BUMPS = ("major", "minor", "patch", "prerelease")
 
-_PARTIAL = re.compile(r"(?P<sign>[\^~]?)(?P<numbers>\d+(?:\.\d+){0,2})(?P<rest>[-+].*)?")
+_PARTIAL = re.compile(r"(?P<sign>[\^~]?)(?P<numbers>\d+(?:\.\d+){0,2})(?P<rest>[-+].*)?", re.ASCII)
+_COMPARED = re.compile(r"[<>=!*|,\s]")
+"""Signs of ranges that other tools write, and that no alias holds."""
 _LONGEST = 128
 _DIGITS = 18
 """Digits of a number in a version: a sort key says how many there are."""
@@ -51,6 +53,8 @@ class Version:
         import semver
 
         try:
+            if isinstance(text, str) and not text.isascii():  # semver takes digits of any script
+                raise ValueError("digits are 0 to 9")
             found = semver.Version.parse(text)
         except (TypeError, ValueError) as error:
             raise UsageError(
@@ -100,6 +104,13 @@ class Requirement:
         if text == LATEST:
             return cls(text=text)
         match = _PARTIAL.fullmatch(text)
+        if match is None and (
+            _COMPARED.search(text) or (not text.isascii() and text[:1].isdigit())
+        ):
+            raise UsageError(
+                f"{text!r:.100} is no range of versions that is known here: write ^1.2 (from 1.2 "
+                f"below 2), ~1.2.3 (from 1.2.3 below 1.3), 1.2 (any 1.2.x) or one version, 1.2.3"
+            )
         if match is None:
             return None
         numbers = [int(number) for number in match["numbers"].split(".")]

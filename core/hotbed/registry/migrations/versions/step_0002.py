@@ -42,8 +42,11 @@ def upgrade() -> None:
 
 
 def _link_parents(connection: sa.Connection) -> None:
+    """Link children to parents that were deleted, or that were imported after them."""
     named = "SELECT v.id, m.name, v.version FROM versions v JOIN models m ON m.id = v.model_id"
     known = {f"{row.name}@{row.version}": row.id for row in connection.execute(sa.text(named))}
+    came = "SELECT model, subject FROM events WHERE kind = 'import'"
+    imported = {f"{row.model}@{row.subject}" for row in connection.execute(sa.text(came))}
     orphans = connection.execute(
         sa.text(
             "SELECT v.id, c.content FROM versions v JOIN manifests c ON c.digest = v.manifest "
@@ -51,8 +54,9 @@ def _link_parents(connection: sa.Connection) -> None:
         )
     ).all()
     for row in orphans:
-        parent = known.get(_parent(row.content))
-        if parent is not None:
+        name = _parent(row.content)
+        parent = known.get(name)
+        if parent is not None and (parent < row.id or name in imported):
             change = sa.text("UPDATE versions SET parent_id = :parent WHERE id = :id")
             connection.execute(change, {"parent": parent, "id": row.id})
 

@@ -1,0 +1,3 @@
+CREATE TABLE digests (
+    path TEXT PRIMARY KEY, inode INTEGER, size INTEGER, mtime_ns INTEGER, sha256 TEXT
+) WITHOUT ROWID;
