@@ -72,27 +72,52 @@ def test_exporting(registry: Registry, model: Path, tmp_path: Path) -> None:
 _FULL = """
 import sys
 from pathlib import Path
+from hotbed.errors import RegistryUnavailableError
 from hotbed.registry import Registry
 place = Path(sys.argv[1])
-with Registry(place / "registry", who="ada") as registry:
-    for folder in sys.argv[2:4]:
-        registry.register("support", folder)
-with (place / "fill").open("wb", buffering=0) as file:
-    try:
-        while True:
-            file.write(bytes(4096))
-    except OSError:
-        pass
-with Registry(place / "registry", who="ada") as registry:
+first, second, third = sys.argv[2:]
+
+def fill():
+    with (place / "fill").open("ab", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(512))
+        except OSError:
+            pass
+
+def opened():
+    return Registry(place / "registry", who="ada")
+
+with opened() as registry:
+    registry.register("support", first)
+    registry.register("support", second)
+fill()
+with opened() as registry:
     assert registry.resolve("support").version == "0.0.2"
     registry.delete("support@0.0.1")
-    assert registry.gc(older_than=0).blobs == 1
+for _ in range(3):
+    fill()
+    with opened() as registry:
+        try:
+            registry.register("support", third)
+        except RegistryUnavailableError as error:
+            assert "hotbed registry gc" in str(error), error
+        else:
+            raise AssertionError("there is room")
+fill()
+with opened() as registry:
+    assert registry.gc(older_than=0).blobs >= 1
+    assert registry.gc(older_than=0).blobs == 0
     assert registry.doctor().faults == ()
+    assert [head.seq for head in registry.store.ownership.heads()] == [3]
+    (place / "fill").unlink()
+    registry.register("support", third)
+    registry.audit()
 """
 
 
 def test_space_can_be_freed_on_a_full_disk(tmp_path: Path) -> None:
-    """Not a byte is left: reading, delete and gc work all the same, by what was kept back."""
+    """Not a byte is left: reading, delete and gc work by what was kept back, again and again."""
     mount = 'mount -t tmpfs -o size=6m tmpfs "$0" && exec "$@"'
     before = ["unshare", "--mount", "sh", "-c", mount, str(tmp_path)]
     if shutil.which("unshare") is None or subprocess.run([*before, "true"], check=False).returncode:

@@ -17,8 +17,9 @@ from typing import IO, Any
 from attrs import frozen
 from sqlalchemy import Connection
 
-from hotbed.errors import CorruptFileError, HotbedError, MissingFileError, RegistryError, UsageError
+from hotbed.errors import CorruptFileError, HotbedError, RegistryError, UsageError
 from hotbed.inference.progress import LONG_BYTES, Progress
+from hotbed.models.jsonfile import require_regular
 from hotbed.publishing import STAGE_PREFIX, is_abandoned, publish_file
 from hotbed.registry.archived import Entry, read_entry_manifest, read_index
 from hotbed.registry.checkout import read_manifest
@@ -167,13 +168,12 @@ def import_archive(
         RegistryError: A version is here already, and is another.
         UsageError: A name or a path in it would not travel.
     """
+    require_regular(path)
     store.ownership.claim()
     for _ in range(TRIES):
         try:
             with tarfile.open(path, "r:") as tar:
                 entries, manifests = _take_in(store, tar, path, show)
-        except FileNotFoundError as error:
-            raise MissingFileError(f"{path} is not there") from error
         except (tarfile.TarError, OverflowError, ValueError) as error:
             if isinstance(error, HotbedError):
                 raise

@@ -22,7 +22,7 @@ from sqlalchemy.pool import QueuePool
 
 from hotbed.errors import RegistryError, UsageError
 from hotbed.registry.filesystems import require_local
-from hotbed.registry.reserve import release_reserve
+from hotbed.registry.reserve import lent_reserve
 from hotbed.registry.waits import Wait
 
 __all__ = ["Connections", "connections", "is_writable", "sqlite_state"]
@@ -160,10 +160,12 @@ def _connect(path: Path, timeout_s: float) -> sqlite3.Connection:
     try:
         return _connect_once(path, timeout_s)
     except sqlite3.OperationalError as error:
-        full = error.sqlite_errorcode & 0xFF in _WANT_SPACE
-        if full and release_reserve(path):
+        if error.sqlite_errorcode & 0xFF not in _WANT_SPACE:
+            raise
+        with lent_reserve(path) as lent:
+            if not lent:
+                raise
             return _connect_once(path, timeout_s)
-        raise
 
 
 def _connect_once(path: Path, timeout_s: float) -> sqlite3.Connection:

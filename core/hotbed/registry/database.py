@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError
 from hotbed.errors import RegistryDamageError, RegistryUnavailableError
 from hotbed.registry.connections import Connections, connections, is_writable, sqlite_state
 from hotbed.registry.failures import shown, translated
-from hotbed.registry.reserve import keep_reserve, release_reserve
+from hotbed.registry.reserve import keep_reserve, lent_reserve
 from hotbed.registry.waits import Wait, sqlite_holder, turn
 
 __all__ = ["TIMEOUT_S", "Database", "shown"]
@@ -142,11 +142,10 @@ class Database:
             self.prepare()
         self._require_writable()
         mine, file = self.connections(), self.file
-        if frees and file is not None:
-            release_reserve(file, only_if_full=True)
         holder = self._server_holder if file is None else lambda: sqlite_holder(file)
         wait = Wait(shown(self.url), self.timeout_s, holder)
         with (
+            lent_reserve(file, only_if_full=True) if frees and file else contextlib.nullcontext(),
             self._translated(),
             _held(mine.writer, wait),
             turn(file, wait, self.actor),

@@ -118,13 +118,23 @@ def collect(
     candidates = [blob for blob in blobs if blob.wanted <= before]
     lost = [head for head in kept if reached.chain.get(head.seq) != head.digest]
     _require_given_up(own, lost, abandon, [b for b in candidates if b.digest not in reached.blobs])
-    if not dry and reached.chain:
-        own.note(reached.head)
-        own.forget(head for head in kept if head != reached.head)
+    # On a full disk the note is written once there is room; until then the earlier ones stay.
+    noted = dry or _note(own, reached, kept)
     gone, nbytes = _remove(store, reached, candidates, dry)
+    if not noted:
+        _note(own, reached, kept)
     if not dry:
         store.blobs.tidy(max(older_than, GRACE))
     return Collected(blobs=gone, nbytes=nbytes, dry=dry)
+
+
+def _note(own: Ownership, reached: _Reached, kept: list[Head]) -> bool:
+    """Keep how far the chain has come, in place of what was kept before; whether it is kept."""
+    head = reached.head
+    if not reached.chain or not own.note(head):
+        return False
+    own.forget(one for one in kept if one != head)
+    return True
 
 
 def _remove(store: Store, reached: _Reached, candidates: list[Blob], dry: bool) -> tuple[int, int]:

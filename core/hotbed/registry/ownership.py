@@ -9,6 +9,7 @@ the store holds, so nothing is collected by it.
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Iterable
 from typing import Any
@@ -26,6 +27,8 @@ from hotbed.registry.tables import manifests, registry, versions
 __all__ = ["HEADS", "MARKER", "Head", "Ownership", "head_of", "read_marker"]
 
 MARKER, HEADS = "hotbed-store.json", "heads"
+_log = logging.getLogger("hotbed.registry")
+
 _COUNT = select(func.max(versions.c.id))
 """Versions are numbered as they come, and no row is removed: this is their count, at once."""
 
@@ -200,18 +203,27 @@ class Ownership:
                     present.difference_update(entry.sha256 for entry in files)
         return len(present)
 
-    def note(self, head: Head) -> None:
+    def note(self, head: Head) -> bool:
         """Keep beside the blobs how far the chain has come; what this process kept before, goes.
 
-        It is not flushed: what a power cut takes is a note of the last seconds.
+        It is not flushed: what a power cut takes is a note of the last seconds. Where none can be
+        written, the one from before stays; what was committed is committed all the same.
+
+        Returns:
+            Whether it is kept.
         """
+        said: dict[str, Any] = {"format": _HEAD_FORMAT, "version": _VERSION, "seq": head.seq}
+        said |= {"digest": head.digest, "versions": head.versions}
         with self._lock:
-            said: dict[str, Any] = {"format": _HEAD_FORMAT, "version": _VERSION, "seq": head.seq}
-            said |= {"digest": head.digest, "versions": head.versions}
-            self.blobs.objects.write(f"{HEADS}/{head.name}", canonical(said), flush=False)
+            try:
+                self.blobs.objects.write(f"{HEADS}/{head.name}", canonical(said), flush=False)
+            except (OSError, RegistryError) as error:
+                _log.warning("%s keeps no note of event %d: %s", self.blobs.place, head.seq, error)
+                return False
             before, self._noted = self._noted, head
         if before is not None and before.seq < head.seq:
             self.blobs.objects.remove(f"{HEADS}/{before.name}")
+        return True
 
     def heads(self) -> list[Head]:
         """What was kept so, in the order of events."""

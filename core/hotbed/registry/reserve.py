@@ -10,44 +10,64 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["keep_reserve", "release_reserve"]
+__all__ = ["keep_reserve", "lent_reserve"]
 
 _SIZE = 1 << 20
 """Bytes: the locks take 32 kB, and deleting a version some 100 kB."""
+
+_LEAST = 1 << 16
+"""Bytes; what is kept back again on a full disk is less by so many at a time, down to this."""
 
 _PLENTY = 4 * _SIZE
 """Bytes that are free where keeping back some does no harm."""
 
 
 def keep_reserve(file: Path) -> None:
-    """Keep some space back, where there is plenty and none is kept yet."""
-    path = _path(file)
-    if path.exists() or not hasattr(os, "posix_fallocate"):
+    """Keep some space back, where there is plenty and less is kept yet."""
+    if not hasattr(os, "posix_fallocate"):
         return
     with contextlib.suppress(OSError):
-        if shutil.disk_usage(file.parent).free < _PLENTY:
-            return
-        with path.open("xb") as reserve:
-            try:
-                os.posix_fallocate(reserve.fileno(), 0, _SIZE)
-            except OSError:
-                path.unlink(missing_ok=True)
+        path = _path(file)
+        kept = path.stat().st_size if path.exists() else 0
+        if kept < _SIZE and shutil.disk_usage(file.parent).free >= _PLENTY:
+            _take(path, _SIZE)
 
 
-def release_reserve(file: Path, *, only_if_full: bool = False) -> bool:
-    """Give the space back; whether there was any.
+@contextlib.contextmanager
+def lent_reserve(file: Path, *, only_if_full: bool = False) -> Iterator[bool]:
+    """Give up what is kept back; gives whether there was any.
+
+    What is left of it afterwards is kept back again at once, so that the next one finds it.
 
     Args:
         file: The SQLite file.
         only_if_full: Whether to do so only where less is free than is kept back.
     """
+    path, size = _path(file), 0
+    with contextlib.suppress(OSError):
+        if not only_if_full or shutil.disk_usage(file.parent).free < _SIZE:
+            size = path.stat().st_size
+            path.unlink()
     try:
-        if only_if_full and shutil.disk_usage(file.parent).free >= _SIZE:
-            return False
-        _path(file).unlink()
+        yield size > 0
+    finally:
+        while size >= _LEAST and not _take(path, size):
+            size -= _LEAST
+
+
+def _take(path: Path, size: int) -> bool:
+    """Have a file of that size, all of it really there; whether it is."""
+    if not hasattr(os, "posix_fallocate"):
+        return False
+    try:
+        with path.open("ab") as reserve:
+            os.posix_fallocate(reserve.fileno(), 0, size)
     except OSError:
+        with contextlib.suppress(OSError):
+            path.unlink()
         return False
     return True
 
