@@ -38,6 +38,11 @@ _log = logging.getLogger("hotbed.registry")
 
 _CHUNK = 1 << 20
 
+_LINKED = (
+    "what is checked out on this machine is a hard link to the same damaged file, and no copy; "
+    "name a folder with a copy: --from"
+)
+
 _UNFINISHED = 3600.0
 """Seconds after which a writer is taken to have given up."""
 
@@ -142,10 +147,11 @@ def repair(store: Store, diagnosis: Diagnosis, copies: Sequence[Path]) -> Diagno
             were checked out.
     """
     broken = {fault.digest: fault for fault in diagnosis.faults if fault.digest}
-    repaired = []
+    places, links, repaired = _places(store, broken), set(), []
     for path in _files(copies):
         if not broken:
             break
+        links.add(places.get(_inode(path), ""))
         fault = broken.get(sha256(path))
         if fault is None:
             continue
@@ -160,7 +166,26 @@ def repair(store: Store, diagnosis: Diagnosis, copies: Sequence[Path]) -> Diagno
     after = examine(store)
     left = {fault.said for fault in after.faults}
     repaired += [one for one in diagnosis.faults if not one.digest and one.said not in left]
-    return evolve(after, repaired=tuple(repaired))
+    faults = tuple(
+        evolve(one, said=f"{one.said}; {_LINKED}") if one.digest in links - {""} else one
+        for one in after.faults
+    )
+    return evolve(after, faults=faults, repaired=tuple(repaired))
+
+
+def _places(store: Store, digests: Iterable[str]) -> dict[tuple[int, int], str]:
+    """Where damaged blobs lie on this machine: what is the same file is no copy."""
+    found = {}
+    for digest in digests:
+        path = store.blobs.local(digest)
+        if path is not None:
+            found[_inode(path)] = digest
+    return found
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino
 
 
 def _rebuild(store: Store) -> None:
