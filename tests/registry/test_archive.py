@@ -208,7 +208,12 @@ def forge_path(found: Members) -> Members:
 
 def no_index(found: Members) -> Members:
     """A list of versions that is none."""
-    return {**found, "hotbed-archive.json": b'{"archive": 2, "versions": [{"manifest": "x"}]}'}
+    return {**found, "hotbed-archive.json": b'{"archive": 1, "versions": [{"manifest": "x"}]}'}
+
+
+def newer_index(found: Members) -> Members:
+    """A list that a later hotbed wrote."""
+    return {**found, "hotbed-archive.json": b'{"archive": 2, "releases": []}'}
 
 
 @pytest.mark.parametrize(
@@ -221,7 +226,8 @@ def no_index(found: Members) -> Members:
         (add_escape, "where manifests/"),
         (add_more, "at its end, which no version asks for"),
         (forge_path, "leads elsewhere"),
-        (no_index, "archive: .*versions.0.manifest: .*versions.0.notes: "),
+        (no_index, "versions.0.manifest: .*versions.0.notes: "),
+        (newer_index, "a newer hotbed wrote the archive: version 2, .*Update hotbed"),
     ],
 )
 def test_a_forged_archive(
