@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import random
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +21,7 @@ from hotbed.errors import (
     MissingFileError,
     RegistryError,
     UnsupportedModelError,
+    UsageError,
 )
 from hotbed.registry import Registry
 from hotbed.testing import build_tiny
@@ -122,13 +125,12 @@ def test_damage_before_the_export(registry: Registry, archive: Path, tmp_path: P
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.6, 0.85])
 def test_an_archive_that_was_cut_off(archive: Path, other: Registry, share: float) -> None:
-    """Wherever: nothing becomes visible, and what was stored is garbage that gc takes."""
+    """Wherever: nothing becomes visible, and nothing is stored."""
     content = archive.read_bytes()
     archive.write_bytes(content[: int(len(content) * share)])
     with pytest.raises((CorruptFileError, MissingFileError)):
         other.import_archive(archive)
     assert list(other.search()) == []
-    other.gc(older_than=0)
     assert list(other.store.blobs) == []
 
 
@@ -184,6 +186,11 @@ def add_escape(found: Members) -> Members:
     return {index: found[index], "../escape": b"x", **{name: found[name] for name in rest}}
 
 
+def add_more(found: Members) -> Members:
+    """A file at the end that nothing asks for."""
+    return {**found, "blobs/" + "0" * 64: b"x"}
+
+
 def forge_path(found: Members) -> Members:
     """A manifest whose digest is right, and whose paths lead elsewhere."""
     old = next(name for name in found if name.startswith("manifests/"))
@@ -201,7 +208,12 @@ def forge_path(found: Members) -> Members:
 
 def no_index(found: Members) -> Members:
     """A list of versions that is none."""
-    return {**found, "hotbed-archive.json": b'{"archive": 2, "versions": [{"manifest": "x"}]}'}
+    return {**found, "hotbed-archive.json": b'{"archive": 1, "versions": [{"manifest": "x"}]}'}
+
+
+def newer_index(found: Members) -> Members:
+    """A list that a later hotbed wrote."""
+    return {**found, "hotbed-archive.json": b'{"archive": 2, "releases": []}'}
 
 
 @pytest.mark.parametrize(
@@ -212,8 +224,10 @@ def no_index(found: Members) -> Members:
         (lose_blob, "where blobs/"),
         (edit_manifest, "is damaged: it has sha256"),
         (add_escape, "where manifests/"),
+        (add_more, "at its end, which no version asks for"),
         (forge_path, "leads elsewhere"),
-        (no_index, "archive: .*versions.0.manifest: .*versions.0.notes: "),
+        (no_index, "versions.0.manifest: .*versions.0.notes: "),
+        (newer_index, "a newer hotbed wrote the archive: version 2, .*Update hotbed"),
     ],
 )
 def test_a_forged_archive(
@@ -224,7 +238,63 @@ def test_a_forged_archive(
     with pytest.raises(HotbedError, match=why):
         other.import_archive(archive)
     assert list(other.search()) == []
+    assert list(other.store.blobs) == []
     assert other.doctor().faults == ()
+
+
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.DIRTYPE]
+)
+def test_members_that_are_no_files(archive: Path, other: Registry, kind: bytes) -> None:
+    """Links, devices and folders under a blob's name."""
+    found = members(archive)
+    with tarfile.open(archive, "w") as tar:
+        for name, content in found.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            if name == list(found)[-1]:
+                info.type, info.size, info.linkname = kind, 0, "/etc/passwd"
+            tar.addfile(info, io.BytesIO(content))
+    with pytest.raises(CorruptFileError, match="where blobs/"):
+        other.import_archive(archive)
+    assert list(other.store.blobs) == []
+
+
+def test_any_byte_of_an_archive(archive: Path, other: Registry) -> None:
+    """Whatever changes: an error of hotbed and nothing stored, or the very same versions."""
+    whole, chance = archive.read_bytes(), random.Random(5)
+    with tarfile.open(archive) as tar:
+        starts = [member.offset for member in tar]
+    taken = False
+    for _ in range(60):
+        content = bytearray(whole)
+        at = chance.choice([chance.choice(starts) + chance.randrange(512), chance.randrange(9000)])
+        content[at] = chance.choice([0, 0x20, 0x35, 0x78, 0x4C, 0x53, 0xFF])
+        if chance.random() < 0.3:  # as who forges a header does
+            block = at - at % 512
+            header = content[block : block + 512]
+            header[148:156] = b" " * 8
+            content[block + 148 : block + 156] = b"%06o\0 " % sum(header)
+        archive.write_bytes(content)
+        try:
+            other.import_archive(archive)
+        except HotbedError:
+            assert taken or list(other.store.blobs) == []
+        else:
+            taken = True  # a byte that says nothing
+    archive.write_bytes(whole)
+    other.import_archive(archive)
+    other.audit()
+    assert other.doctor().faults == ()
+
+
+@pytest.mark.skipif("sys.platform == 'win32'", reason="no pipes with names there")
+def test_a_pipe_is_no_archive(other: Registry, tmp_path: Path) -> None:
+    """It would be waited for, and cannot be read twice."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(UsageError, match="save it as a file first"):
+            other.import_archive(path)
 
 
 def test_what_is_no_archive(other: Registry, tmp_path: Path) -> None:

@@ -100,3 +100,19 @@ def test_a_broken_trail_is_a_fault(registry: Registry, model: Path) -> None:
         connection.exec_driver_sql("UPDATE events SET who = 'eve'")
     (fault,) = registry.doctor().faults
     assert "event 1" in str(fault)
+
+
+def test_hard_links_are_no_copies(isolated: None, registry: Registry, model: Path) -> None:
+    """A checkout of the damaged file is the damaged file: that is said, with what helps."""
+    registry.register("support", model)
+    folder = registry.checkout("support")
+    damaged(registry, "tokenizer.json", flip)
+    blob = registry.store.blobs.local(
+        next(e.sha256 for e in registry.manifest("support").files if e.path == "tokenizer.json")
+    )
+    assert blob is not None
+    if not blob.samefile(folder / "tokenizer.json"):
+        pytest.skip("no hard links here")
+    (fault,) = registry.doctor(mend=True).faults
+    assert "is a hard link to the same damaged file, and no copy" in fault.said
+    assert registry.doctor([model], mend=True).faults == ()

@@ -12,12 +12,19 @@ import numpy as np
 import pytest
 
 import hotbed
-from hotbed.errors import CorruptFileError, MissingFileError, RegistryError, UsageError
+from hotbed import Deployment
+from hotbed.errors import (
+    CorruptFileError,
+    MissingFileError,
+    RegistryUnavailableError,
+    UsageError,
+)
 from hotbed.models.digests import DigestCache
 from hotbed.registry import Registry
 from hotbed.registry.blobs import SMALL
 from hotbed.registry.checkout import checkout
 from hotbed.registry.remote_blobs import RemoteBlobs
+from hotbed.testing import build_tiny
 from tests.registry.test_processes import TIMES, WRITERS, register_many, run
 
 
@@ -154,15 +161,58 @@ def test_sixteen_writers(
         assert len(list(registry.store.blobs)) == 8
 
 
-def test_a_store_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its own error is shown, with the place."""
+def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody answer from now on."""
     pytest.importorskip("s3fs").S3FileSystem.clear_instance_cache()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    with pytest.raises(RegistryError, match=r"s3://nobody/x: "):
-        RemoteBlobs("s3://nobody/x").size("0" * 64)
+
+
+def test_a_store_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own error is shown, with the place."""
+    unreachable(monkeypatch)
+    blobs = RemoteBlobs("s3://nobody/x")
+    for call in (blobs.size, blobs.open, blobs.get, blobs.remove, blobs.objects.read):
+        with pytest.raises(RegistryUnavailableError, match=r"s3://nobody/x cannot be used: "):
+            call("0" * 64)
+
+
+def test_a_store_that_stops_to_answer(
+    isolated: None, s3: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is held against a version: once the store is there again, it is served."""
+    import s3fs
+
+    endpoint = os.environ["AWS_ENDPOINT_URL"]
+    with Registry(tmp_path / "r", blobs=s3, who="ada") as registry:
+        registry.register("support", model)
+        with Deployment("support", registry=registry, poll=None) as deployed:
+            deployed.encode("bread")
+            made = registry.register("support", build_tiny(tmp_path / "second", seed=2))
+            unreachable(monkeypatch)
+            assert deployed.refresh().stale
+            assert "cannot be used" in deployed.status().changes[-1].reason
+            assert deployed.encode("bread").shape == (32,)
+            monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+            s3fs.S3FileSystem.clear_instance_cache()
+            deployed.refresh()
+            assert deployed.status().refused == ()
+            assert deployed.status().model.endswith(str(made))
+
+
+def test_a_store_that_fails_in_the_middle(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a file system raises while a blob is read is no error of its own kind."""
+    blobs = RemoteBlobs(place)
+    digest = blobs.put(b"x" * 100)
+    with blobs.open(digest) as file:
+        assert file.read(10) == b"x" * 10
+        monkeypatch.setattr(file, "_file", None)  # as far as a connection may be gone
+        with pytest.raises(RegistryUnavailableError, match="cannot be used"):
+            file.read(10)
 
 
 def test_a_scheme_that_nobody_knows(tmp_path: Path) -> None:

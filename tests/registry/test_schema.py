@@ -139,7 +139,7 @@ ANYTHING = st.one_of(
 LABELS = st.one_of(st.text(st.characters(), max_size=5), st.integers(), st.just("ndcg@10"))
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
 @given(
     st.fixed_dictionaries(
         {},

@@ -2,7 +2,8 @@
 
 ``hotbed-archive.json`` lists the versions with what is said of them; ``manifests/<sha256>`` and
 ``blobs/<sha256>`` follow. Nothing is believed on the way in: a manifest is what its name says, a
-file is one that a manifest asks for, and all of them become visible in one commit or none does.
+file is one that a manifest asks for, and all of them become visible in one commit or none does. An
+archive is read twice: whole before anything is stored of it, and again to store it.
 """
 
 from __future__ import annotations
@@ -10,18 +11,27 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from attrs import frozen
 from sqlalchemy import Connection
 
-from hotbed.errors import CorruptFileError, HotbedError, RegistryError, UsageError
+from hotbed.bounded import free_bytes
+from hotbed.errors import (
+    CorruptFileError,
+    HotbedError,
+    MissingFileError,
+    RegistryError,
+    RegistryUnavailableError,
+    UsageError,
+)
 from hotbed.inference.progress import LONG_BYTES, Progress
 from hotbed.models.jsonfile import require_regular
 from hotbed.publishing import STAGE_PREFIX, is_abandoned, publish_file
 from hotbed.registry.archived import Entry, read_entry_manifest, read_index
+from hotbed.registry.blobs import LocalBlobs
 from hotbed.registry.checkout import read_manifest
 from hotbed.registry.events import append
 from hotbed.registry.finding import find, full_all
@@ -170,16 +180,13 @@ def import_archive(
     """
     require_regular(path)
     store.ownership.claim()
+    # Read twice: nothing is stored of an archive that is not whole.
+    _, checked = _read(path, _digest, _bar("Checking", {}, show=False))
+    _require_room(store, checked, path)
+    sizes = _sizes(checked)
     for _ in range(TRIES):
-        try:
-            with tarfile.open(path, "r:") as tar:
-                entries, manifests = _take_in(store, tar, path, show)
-        except (tarfile.TarError, OverflowError, ValueError) as error:
-            if isinstance(error, HotbedError):
-                raise
-            raise CorruptFileError(
-                f"{path} is no archive of versions, or cut off: {error}"
-            ) from error
+        with _bar("Importing", sizes, show) as progress:
+            entries, manifests = _read(path, lambda file: store.blobs.put_stream(file)[0], progress)
         imported = _commit(store, path, entries, manifests, who=who, why=why)
         if imported is not None:
             return imported
@@ -240,30 +247,81 @@ def _require_same(connection: Connection, manifest: Manifest, entry: Entry, path
     )
 
 
-def _take_in(
-    store: Store, tar: tarfile.TarFile, path: Path, show: bool | None
+def _digest(source: IO[bytes]) -> str:
+    return hashlib.file_digest(source, "sha256").hexdigest()  # type: ignore[arg-type]
+
+
+def _sizes(manifests: Mapping[str, Manifest]) -> dict[str, int]:
+    return {e.sha256: e.size for manifest in manifests.values() for e in manifest.files}
+
+
+def _require_room(store: Store, manifests: Mapping[str, Manifest], path: Path) -> None:
+    """Refuse what the disk has no room for, before anything is stored.
+
+    Raises:
+        RegistryUnavailableError: It has none.
+    """
+    if not isinstance(store.blobs, LocalBlobs):
+        return
+    new = {
+        digest: size for digest, size in _sizes(manifests).items() if not store.blobs.size(digest)
+    }
+    wanted, free = sum(new.values()), free_bytes(store.blobs.root)
+    if wanted > free:
+        raise RegistryUnavailableError(
+            f"{path} holds {wanted:,} bytes that are new, and {free:,} are free at "
+            f"{store.blobs.place}: `hotbed registry gc` and `hotbed cache prune` free space"
+        )
+
+
+def _read(
+    path: Path, take: Callable[[IO[bytes]], str], progress: Progress
 ) -> tuple[list[Entry], dict[str, Manifest]]:
-    """Store every blob that a manifest asks for; nothing else is read."""
+    """Read an archive to its end; every blob is handed over, and its digest compared."""
+    if path.exists() and not path.is_file():
+        raise UsageError(
+            f"{path} is no ordinary file, and an archive is read twice; save it as a file first"
+        )
+    try:
+        with tarfile.open(path, "r:") as tar:
+            return _take_in(tar, path, take, progress)
+    except FileNotFoundError as error:
+        raise MissingFileError(f"{path} is not there") from error
+    except HotbedError:
+        raise
+    except (tarfile.TarError, ArithmeticError, ValueError, LookupError, RecursionError) as error:
+        raise CorruptFileError(
+            f"{path} is no archive of versions, or cut off: {error!s:.200}"
+        ) from error
+
+
+def _take_in(
+    tar: tarfile.TarFile, path: Path, take: Callable[[IO[bytes]], str], progress: Progress
+) -> tuple[list[Entry], dict[str, Manifest]]:
+    """Hand over every blob that a manifest asks for; nothing else may be there."""
     entries = read_index(_small(tar, tar.next(), INDEX, path))
     manifests: dict[str, Manifest] = {}
     for digest in sorted({entry.manifest for entry in entries}):
         content = _small(tar, tar.next(), MANIFESTS + digest, path)
         manifests[digest] = read_entry_manifest(digest, content)
-    sizes = {e.sha256: e.size for manifest in manifests.values() for e in manifest.files}
-    with _bar("Importing", sizes, show) as progress:
-        for digest, size in sorted(sizes.items()):
-            member = _next(tar.next(), BLOBS + digest, path)
-            if member.size != size:
-                raise CorruptFileError(
-                    f"{path}: the file {digest} has {member.size:,} bytes, and its manifest says "
-                    f"{size:,}"
-                )
-            source = tar.extractfile(member)
-            assert source is not None  # an ordinary file
-            found, _ = store.blobs.put_stream(source)
-            if found != digest:  # what was stored is its own, and nobody's: gc takes it
-                raise CorruptFileError(f"{path}: the file {digest} is damaged: it has {found}")
-            progress.advance(size)
+    for digest, size in sorted(_sizes(manifests).items()):
+        member = _next(tar.next(), BLOBS + digest, path)
+        if member.size != size:
+            raise CorruptFileError(
+                f"{path}: the file {digest} has {member.size:,} bytes, and its manifest says "
+                f"{size:,}"
+            )
+        source = tar.extractfile(member)
+        assert source is not None  # an ordinary file
+        found = take(source)
+        if found != digest:
+            raise CorruptFileError(f"{path}: the file {digest} is damaged: it has {found}")
+        progress.advance(size)
+    if (member_after := tar.next()) is not None:
+        raise CorruptFileError(
+            f"{path} has {member_after.name!r:.100} at its end, which no version asks for; "
+            f"it was changed"
+        )
     return entries, manifests
 
 

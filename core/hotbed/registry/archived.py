@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from attrs import frozen
@@ -14,6 +15,9 @@ from hotbed.registry.schema import keep_text, require_fits
 from hotbed.registry.versions import Version
 
 __all__ = ["Entry", "read_entry_manifest", "read_index"]
+
+_VERSION = 1
+"""Of the list of versions."""
 
 
 @frozen(kw_only=True)
@@ -59,9 +63,10 @@ def read_index(content: bytes) -> list[Entry]:
         signatures: list[str] = []
 
     class Index(BaseModel):
-        archive: int = Field(ge=1, le=1)
+        archive: int = Field(ge=1, le=_VERSION)
         versions: list[Version]
 
+    _require_known(content)
     found = _validated(Index, content, "the list of versions")
     return [
         Entry(
@@ -72,6 +77,24 @@ def read_index(content: bytes) -> list[Entry]:
         )
         for one in found.versions
     ]
+
+
+def _require_known(content: bytes) -> None:
+    """Say of a newer archive that it is one, before anything else is said of it.
+
+    Raises:
+        CorruptFileError: A newer hotbed wrote it.
+    """
+    try:
+        said = json.loads(content)
+        version = said["archive"]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return  # it is told in detail
+    if type(version) is int and version > _VERSION:
+        raise CorruptFileError(
+            f"a newer hotbed wrote the archive: version {version}, and this hotbed reads "
+            f"{_VERSION}. Update hotbed"
+        )
 
 
 def read_entry_manifest(digest: str, content: bytes) -> Manifest:

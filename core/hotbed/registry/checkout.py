@@ -12,6 +12,7 @@ import contextlib
 import logging
 import os
 import shutil
+import tempfile
 import time
 import uuid
 from pathlib import Path
@@ -141,7 +142,7 @@ def prune_checkouts(cache: Path, older_than: float | None = None) -> list[Path]:
 
     The next checkout places them again. Who has their files open keeps them.
     """
-    now, gone = time.time(), []
+    now, gone = 0.0 if older_than is None else _clock(cache), []
     for folder in sorted(cache.glob("??/*")):
         if folder.name.startswith(STAGE_PREFIX) and not is_abandoned(folder):
             continue  # another process is placing a version just now
@@ -151,6 +152,13 @@ def prune_checkouts(cache: Path, older_than: float | None = None) -> list[Path]:
                 _manifest_path(cache, folder.name).unlink(missing_ok=True)
                 gone.append(folder)
     return gone
+
+
+def _clock(cache: Path) -> float:
+    """The time that a file gets which is made there now: a server's clock may go otherwise."""
+    with contextlib.suppress(OSError), tempfile.NamedTemporaryFile(dir=cache) as made:
+        return Path(made.name).stat().st_mtime
+    return time.time()
 
 
 def _put_away(folder: Path) -> None:

@@ -43,6 +43,7 @@ class Expected:
         paths: Files of versions that are there, by their keys.
         order: In which versions came.
         imported: Versions that came from elsewhere.
+        odd: Whether an event cannot be followed, or names a manifest of another version.
     """
 
     tables: dict[str, Rows] = field(factory=lambda: {table.name: {} for table in DERIVED})
@@ -51,6 +52,12 @@ class Expected:
     paths: dict[Key, list[Key]] = field(factory=dict)
     order: dict[Key, int] = field(factory=dict)
     imported: set[Key] = field(factory=set)
+    odd: bool = False
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether every row follows."""
+        return not self.unknown and not self.odd
 
 
 def derive(connection: Connection, events: Iterable[Event]) -> Expected:
@@ -61,6 +68,7 @@ def derive(connection: Connection, events: Iterable[Event]) -> Expected:
         try:
             _fold(made, event, contents)
         except (HotbedError, KeyError, TypeError, ValueError, AttributeError) as error:
+            made.odd = True
             named = f"event {event.seq} ({event.kind} {event.model} {event.subject})"
             made.problems.append(f"{named} cannot be followed: {type(error).__name__}: {error}")
     known = made.tables["versions"]
@@ -127,6 +135,7 @@ def _register(
         return
     manifest = Manifest.decode(contents[digest])
     if (manifest.name, manifest.version) != key:
+        made.odd = True
         made.problems.append(f"{'@'.join(key)}: its manifest is one of {manifest.name}@…")
     for name in ("family", "dimension", "tokenizer", "base_model", "size"):
         row[name] = getattr(manifest, name)

@@ -8,6 +8,7 @@ them.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -15,17 +16,32 @@ from attrs import evolve, frozen
 from sqlalchemy import Connection, insert, text, update
 from sqlalchemy.exc import DatabaseError
 
-from hotbed.errors import CorruptFileError, HotbedError, MissingFileError, UsageError
+from hotbed.errors import (
+    CorruptFileError,
+    HotbedError,
+    MissingFileError,
+    RegistryError,
+    RegistryUnavailableError,
+    UsageError,
+)
 from hotbed.models.digests import sha256
 from hotbed.registry.auditing import findings
 from hotbed.registry.derived import Expected, derive
+from hotbed.registry.rebuilding import rebuild
 from hotbed.registry.store import Store
 from hotbed.registry.tables import manifests
 from hotbed.registry.trail import read_trail
 
 __all__ = ["Diagnosis", "Fault", "examine", "repair"]
 
+_log = logging.getLogger("hotbed.registry")
+
 _CHUNK = 1 << 20
+
+_LINKED = (
+    "what is checked out on this machine is a hard link to the same damaged file, and no copy; "
+    "name a folder with a copy: --from"
+)
 
 _UNFINISHED = 3600.0
 """Seconds after which a writer is taken to have given up."""
@@ -118,10 +134,11 @@ def examine(store: Store, part: tuple[int, int] = (1, 1)) -> Diagnosis:
 
 
 def repair(store: Store, diagnosis: Diagnosis, copies: Sequence[Path]) -> Diagnosis:
-    """Mend blobs from folders that may hold copies of them, and look again.
+    """Mend blobs from folders that may hold copies of them, tables from what proves them.
 
     A file is taken for a copy by its bytes alone, whatever it is called. Manifests are in what
-    ``hotbed registry export`` wrote.
+    ``hotbed registry export`` wrote. Tables and the registry's id are written anew where events,
+    manifests and the store's id prove them; whatever does not follow stays a finding.
 
     Args:
         store: The registry.
@@ -130,10 +147,11 @@ def repair(store: Store, diagnosis: Diagnosis, copies: Sequence[Path]) -> Diagno
             were checked out.
     """
     broken = {fault.digest: fault for fault in diagnosis.faults if fault.digest}
-    repaired = []
+    places, links, repaired = _places(store, broken), set(), []
     for path in _files(copies):
         if not broken:
             break
+        links.add(places.get(_inode(path), ""))
         fault = broken.get(sha256(path))
         if fault is None:
             continue
@@ -143,7 +161,40 @@ def repair(store: Store, diagnosis: Diagnosis, copies: Sequence[Path]) -> Diagno
         else:
             _restore_manifest(store, fault.digest, path)
         repaired.append(broken.pop(fault.digest))
-    return evolve(examine(store), repaired=tuple(repaired))
+    if any(not fault.digest for fault in diagnosis.faults):
+        _rebuild(store)
+    after = examine(store)
+    left = {fault.said for fault in after.faults}
+    repaired += [one for one in diagnosis.faults if not one.digest and one.said not in left]
+    faults = tuple(
+        evolve(one, said=f"{one.said}; {_LINKED}") if one.digest in links - {""} else one
+        for one in after.faults
+    )
+    return evolve(after, faults=faults, repaired=tuple(repaired))
+
+
+def _places(store: Store, digests: Iterable[str]) -> dict[tuple[int, int], str]:
+    """Where damaged blobs lie on this machine: what is the same file is no copy."""
+    found = {}
+    for digest in digests:
+        path = store.blobs.local(digest)
+        if path is not None:
+            found[_inode(path)] = digest
+    return found
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino
+
+
+def _rebuild(store: Store) -> None:
+    try:
+        rebuild(store)
+    except RegistryUnavailableError:
+        raise
+    except (DatabaseError, RegistryError) as error:  # what it is about is among the findings
+        _log.warning("%s: the tables cannot be written anew: %s", store.place, error)
 
 
 def _files(folders: Iterable[Path]) -> Iterator[Path]:

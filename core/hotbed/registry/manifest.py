@@ -11,6 +11,7 @@ import attrs
 from attrs import field, frozen
 
 from hotbed.errors import CorruptFileError, UsageError
+from hotbed.formats import require_version
 
 __all__ = ["FileEntry", "Manifest", "canonical"]
 
@@ -118,8 +119,7 @@ class Manifest:
         try:
             value = json.loads(content)
             version = value.pop("manifest")
-            if version != _VERSION:
-                raise ValueError(f"manifest version {version}; this hotbed reads {_VERSION}")
+            require_version({"version": version}, "manifest", _VERSION)
             files = [_entry(entry) for entry in value.pop("files")]
             known = {name: value.pop(name) for name in _FIELDS if name in value}
             return cls(files=files, extra=value, **known)

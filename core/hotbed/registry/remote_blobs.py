@@ -10,16 +10,24 @@ from __future__ import annotations
 import contextlib
 import datetime
 import hashlib
+import io
 import tempfile
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from attrs import frozen
 
-from hotbed.errors import CorruptFileError, MissingFileError, RegistryError, UsageError
+from hotbed.errors import (
+    CorruptFileError,
+    HotbedError,
+    MissingFileError,
+    RegistryError,
+    RegistryUnavailableError,
+    UsageError,
+)
 from hotbed.registry.blobs import SMALL, Blob, require_digest
 from hotbed.registry.objects import RemoteObjects
 
@@ -141,10 +149,10 @@ class RemoteBlobs:
         system, _ = self._place
         with self._told():
             try:
-                file: IO[bytes] = system.open(self._path(digest), "rb", cache_type="readahead")
+                file = system.open(self._path(digest), "rb", cache_type="readahead")
             except FileNotFoundError as error:
                 raise MissingFileError(f"the blob {digest} is not in {self.url}") from error
-        return file
+        return cast(IO[bytes], _Remote(file, self, digest))
 
     def local(self, digest: str) -> Path | None:
         """Nothing lies on this machine."""
@@ -222,13 +230,42 @@ class RemoteBlobs:
     def _told(self) -> Iterator[None]:
         try:
             yield
-        except (FileNotFoundError, FileExistsError):
+        except (FileNotFoundError, FileExistsError, HotbedError):
             raise
         except Exception as error:
-            # Each file system has exceptions of its own, without a common base.
-            if isinstance(error, RegistryError | UsageError | MissingFileError):
-                raise
-            raise RegistryError(f"{self.url}: {type(error).__name__}: {error}") from error
+            # Each file system has exceptions of its own, without a common base. None of them says
+            # anything about a version: what it gave is compared with its digest elsewhere.
+            raise RegistryUnavailableError(
+                f"{self.url} cannot be used: {type(error).__name__}: {error}"
+            ) from error
+
+
+class _Remote(io.RawIOBase):
+    """An open blob; what goes wrong on the way is the registry's error."""
+
+    def __init__(self, file: Any, blobs: RemoteBlobs, digest: str) -> None:
+        self._file, self._blobs, self._digest = file, blobs, digest
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read on.
+
+        Raises:
+            MissingFileError: It was removed meanwhile.
+            RegistryUnavailableError: The store does not answer any more.
+        """
+        try:
+            with self._blobs.told():
+                return bytes(self._file.read(size))
+        except FileNotFoundError as error:
+            raise MissingFileError(
+                f"the blob {self._digest} is not in {self._blobs.url} any more"
+            ) from error
+
+    def close(self) -> None:
+        """Close it."""
+        with contextlib.suppress(Exception):  # what was read is read
+            self._file.close()
+        super().close()
 
 
 def _put(system: Any, content: bytes | str, target: str, **options: Any) -> None:

@@ -17,6 +17,7 @@ import attrs
 from attrs import evolve, frozen
 
 from hotbed.errors import RegistryError
+from hotbed.formats import require_version
 from hotbed.publishing import publish_file
 from hotbed.registry.events import now
 from hotbed.registry.registered import Registered
@@ -73,6 +74,7 @@ def recall(cache: Path, place: str, reference: str) -> Resolution | None:
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
         with path.open("rb") as file:
             content = json.loads(file.read(_LARGEST))
+        require_version({**content, "version": content["format_version"]}, _FORMAT, _VERSION)
         if (content["format"], content["registry"], content["reference"]) == (
             _FORMAT,
             place,
