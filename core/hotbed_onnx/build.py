@@ -17,6 +17,7 @@ from hotbed_onnx.graph import Graph
 from hotbed_onnx.heads import add_heads
 from hotbed_onnx.pooling import pool
 from hotbed_onnx.profiles import emitter
+from hotbed_onnx.switches import refuse_switches
 from hotbed_onnx.writing import save
 
 __all__ = ["build_model"]
@@ -50,6 +51,7 @@ def build_model(folder: ModelFolder, path: Path, *, profile: str) -> None:
             f"profile {profile!r} is not known; the ONNX builder writes {', '.join(PROFILES)}"
         )
     with reading(folder.path, "be built into a graph"):
+        refuse_switches(folder.config, folder.family)
         _build(folder, path, profile)
 
 

@@ -25,7 +25,21 @@ class Expectation:
     fits: Callable[[Case, Sequence[Step], Finding], bool]
 
 
-EXPECTATIONS: tuple[Expectation, ...] = ()
+def _graph_memory(case: Case, steps: Sequence[Step], finding: Finding) -> bool:
+    bomb = any(step.mutation == "graph bomb" for step in steps)
+    return bomb and case.seed.group == "graphs" and finding.kind == "growth"
+
+
+EXPECTATIONS: tuple[Expectation, ...] = (
+    Expectation(
+        reason=(
+            "What a stranger's graph computes on the way may be as large as it says: onnxruntime "
+            "has no limit for a session's memory that a caller could set without changing it for "
+            "the whole process. A container's limit, or ulimit, bounds it"
+        ),
+        fits=_graph_memory,
+    ),
+)
 
 
 def expected(case: Case, steps: Sequence[Step], finding: Finding) -> Expectation | None:

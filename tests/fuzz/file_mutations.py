@@ -84,7 +84,7 @@ def _pointer(rng: Random, place: Place) -> str:
 
 
 def _giant(rng: Random, place: Place) -> str:
-    size = 1 << 31  # hashing more than that takes long by right
+    size = 1 << 30  # hashing more than that takes long by right
     os.truncate(place.file, size)
     return f"with zeros to {size:,} bytes (sparse)"
 

@@ -153,6 +153,8 @@ def _is_ordinary(path: Path) -> bool:
 
 def _mutation(rng: Random, file: Path) -> Mutation:
     known = _BY_SUFFIX.get(file.suffix)
+    if file.suffix == ".whl":  # pip hands it over; what else may lie in its place is pip's
+        return pick_mutation(rng, [*ZIPS, *BYTES])
     if known is None:
         pools, weights = [BYTES, FILES, BESIDE], [6, 3, 1]
     else:

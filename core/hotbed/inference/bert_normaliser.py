@@ -10,31 +10,57 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["follow_configuration"]
+__all__ = ["follow_configuration", "tokenizer_class"]
 
-_CLASSES = frozenset(
-    f"{name}Tokenizer" for name in ("Bert", "ConvBert", "DistilBert", "Electra", "MPNet")
-)
-_FAMILIES = frozenset({"bert", "convbert", "distilbert", "electra", "mpnet", "nomic_bert"})
-"""``model_type`` of models that get one of these classes where the folder names none."""
+_CLASSES = frozenset({"Bert", "ConvBert", "DistilBert", "Electra", "MPNet"})
+_FAMILIES = {
+    **dict.fromkeys(("bert", "convbert", "electra", "nomic_bert"), "Bert"),
+    "camembert": "Camembert",
+    "distilbert": "DistilBert",
+    "gemma3_text": "Gemma",
+    "gte": "XLMRoberta",
+    "mpnet": "MPNet",
+    "qwen3": "Qwen2",
+    "roberta": "Roberta",
+    "xlm-roberta": "XLMRoberta",
+}
+"""``model_type`` → the class of tokenizers that its models get where the folder names none."""
+_GENERIC = frozenset({"modernbert"})
+"""``model_type`` of models whose folders may name any class and get the generic one."""
 
 
-def follow_configuration(backend: Any, config: Mapping[str, Any], family: str) -> None:
+def tokenizer_class(settings: Mapping[str, Any], model: Mapping[str, Any]) -> str:
+    """The class of tokenizers that transformers takes: ``Bert`` of ``BertTokenizerFast``.
+
+    Args:
+        settings: ``tokenizer_config.json``.
+        model: ``config.json``.
+    """
+    family = str(model.get("model_type"))
+    if family in _GENERIC:
+        return ""
+    named = settings.get("tokenizer_class") or model.get("tokenizer_class")
+    if not named:
+        return _FAMILIES.get(family, "")
+    return str(named).removesuffix("Fast").removesuffix("Tokenizer")
+
+
+def follow_configuration(
+    backend: Any, settings: Mapping[str, Any], model: Mapping[str, Any]
+) -> None:
     """Set a BERT tokenizer's normaliser by ``tokenizer_config.json``; leave other tokenizers alone.
 
     Args:
         backend: A ``tokenizers.Tokenizer``.
-        config: ``tokenizer_config.json``.
-        family: The model's ``model_type``.
+        settings: ``tokenizer_config.json``.
+        model: ``config.json``.
     """
     from tokenizers import normalizers
 
-    named = config.get("tokenizer_class")
-    is_bert = str(named).removesuffix("Fast") in _CLASSES if named else family in _FAMILIES
-    if is_bert:
+    if tokenizer_class(settings, model) in _CLASSES:
         backend.normalizer = normalizers.BertNormalizer(
             clean_text=True,
-            handle_chinese_chars=config.get("tokenize_chinese_chars", True),
-            strip_accents=config.get("strip_accents"),
-            lowercase=config.get("do_lower_case", True),
+            handle_chinese_chars=settings.get("tokenize_chinese_chars", True),
+            strip_accents=settings.get("strip_accents"),
+            lowercase=settings.get("do_lower_case", True),
         )

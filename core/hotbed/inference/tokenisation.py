@@ -22,6 +22,7 @@ from hotbed.inference.bert_normaliser import follow_configuration
 from hotbed.inference.invalid_text import find_surrogate, refuse_surrogates, replace_surrogates
 from hotbed.inference.limits import folder_limit, outside_table, table_rows
 from hotbed.inference.long_texts import HUGE_TEXT, LONG_TEXT, LongTexts, give_back_memory
+from hotbed.inference.named_tokens import add_named_tokens, refuse_other_tokens
 from hotbed.inference.tokenizer_file import open_backend
 from hotbed.models.boundary import reading
 from hotbed.models.folder import ModelFolder
@@ -117,7 +118,10 @@ class Tokenizer:
                 raise UsageError(f"max_seq_length={limit}: at least {least} tokens are needed")
             side = folder.tokenizer_config.get("truncation_side") or truncation.get("direction")
             backend.enable_truncation(max_length=int(limit), direction=side or "right")
-        follow_configuration(backend, folder.tokenizer_config, folder.family)
+        if not folder.pipeline.is_static:
+            add_named_tokens(folder.root, backend, folder.tokenizer_config)
+            refuse_other_tokens(folder.root, backend, folder.tokenizer_config, folder.config)
+        follow_configuration(backend, folder.tokenizer_config, folder.config)
         if folder.do_lower_case:
             _lower_case(backend)
         tokens = backend.get_added_tokens_decoder()

@@ -24,6 +24,7 @@ from hotbed.models.keys import ARCHITECTURES
 from hotbed.models.modules import Pipeline, read_pipeline
 from hotbed.models.onnx_weights import integer_storage
 from hotbed.models.proof import prove_sizes
+from hotbed.models.schema import shown
 from hotbed.models.static import read_static, static_config
 from hotbed.models.token_heads import TOKEN_HEADS
 from hotbed.models.transformer import count_positions, read_transformer
@@ -305,7 +306,15 @@ def _refuse_unread(path: Path, pipeline: Pipeline, files: frozenset[str]) -> Non
     own = (layout.WEIGHTS, INDEX, layout.PICKLE)
     weights = any(prefix + name in files for name in own)
     refuse_alone(root, weights=weights)
-    packed = read_object(root / layout.CONFIG, required=False).get("quantization_config")
+    config = read_object(root / layout.CONFIG, required=False)
+    elsewhere = config.get("transformers_weights")
+    if elsewhere not in (None, layout.WEIGHTS) and weights:
+        raise UnsupportedModelError(
+            f"{root / layout.CONFIG} says transformers_weights {shown(elsewhere)}: its weights are "
+            f"in a file that hotbed does not read. Name that file {layout.WEIGHTS} and remove the "
+            f"key"
+        )
+    packed = config.get("quantization_config")
     if packed and weights:
         method = packed.get("quant_method") if isinstance(packed, dict) else packed
         raise UnsupportedModelError(

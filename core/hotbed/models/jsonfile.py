@@ -10,6 +10,7 @@ import json
 import os
 import re
 import stat
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,7 +18,15 @@ from typing import Any, NoReturn
 from hotbed.errors import CorruptFileError, MissingFileError
 from hotbed.models.damage import is_lfs_pointer, lfs_advice, reason_of
 
-__all__ = ["MAX_BYTES", "is_there", "parse_json", "read_bytes", "read_object", "read_value"]
+__all__ = [
+    "MAX_BYTES",
+    "is_there",
+    "parse_json",
+    "read_bytes",
+    "read_object",
+    "read_value",
+    "require_regular",
+]
 
 MAX_BYTES = 16 * 2**20
 """A configuration has some kilobytes; an index of shards, or added tokens, some megabytes."""
@@ -46,6 +55,21 @@ def is_there(path: Path) -> bool:
     except (OSError, ValueError) as error:
         raise CorruptFileError(f"{path} cannot be read: {reason_of(error)}") from error
     return True
+
+
+def require_regular(path: Path) -> None:
+    """Refuse what has a file's name and is none; opening a pipe would wait for a writer.
+
+    Raises:
+        MissingFileError: There is no such file.
+        CorruptFileError: It is a folder, a pipe, a device, or a link that leads nowhere.
+    """
+    if not is_there(path):
+        raise MissingFileError(f"{path} is not there")
+    try:
+        _refuse_irregular(path, path.stat(), sys.maxsize)
+    except OSError as error:
+        raise CorruptFileError(f"{path} cannot be read: {reason_of(error)}") from error
 
 
 def read_bytes(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:

@@ -13,6 +13,7 @@ from hotbed.errors import UnsupportedModelError
 from hotbed.models import layout
 from hotbed.models.encoder import EncoderSettings
 from hotbed.models.jsonfile import is_there, read_object
+from hotbed.models.schema import shown
 
 __all__ = ["count_positions", "read_transformer"]
 
@@ -21,7 +22,11 @@ _OFFSET_FAMILIES = ("roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta
 _NO_LIMIT = 10**9
 """transformers writes 1e30 for "no limit"."""
 
-_OLD_NAMES = {"tokenizer_args": "processor_kwargs", "config_args": "config_kwargs"}
+_OLD_NAMES = {
+    "tokenizer_args": "processor_kwargs",
+    "config_args": "config_kwargs",
+    "model_args": "model_kwargs",
+}
 
 _ONLY_VALUES: dict[str, tuple[Any, ...]] = {
     "transformer_task": (None, "feature-extraction"),
@@ -34,6 +39,22 @@ _ONLY_VALUES: dict[str, tuple[Any, ...]] = {
     "query_expansion": (None,),
 }
 """Settings with which the vectors would differ, and the values with which they do not."""
+
+_READ = frozenset(
+    "backend do_lower_case max_seq_length modality_config model_kwargs processor_kwargs "
+    "unpad_inputs".split()
+)
+"""Settings that are read here, or that say how to compute and not what. sentence-transformers
+fails on any that is in neither table."""
+
+_NEUTRAL_MODEL_KWARGS = frozenset(
+    "_commit_hash add_pooling_layer attn_implementation cache_dir device_map dtype export "
+    "file_name force_download local_files_only low_cpu_mem_usage provider provider_options "
+    "revision session_options subfolder token torch_dtype trust_remote_code use_cache".split()
+)
+"""What may be told to the library that loads the weights without making it another model."""
+
+_PLAIN_TEXT = {"method": "forward", "method_output_name": "last_hidden_state"}
 
 
 def read_transformer(root: Path, config: dict[str, Any], *, is_module: bool) -> EncoderSettings:
@@ -49,8 +70,7 @@ def read_transformer(root: Path, config: dict[str, Any], *, is_module: bool) -> 
         UnsupportedModelError: A setting asks for something that hotbed does not do.
     """
     own, path = _own_settings(root) if is_module else ({}, root)
-    refused = [f"{k}={own[k]!r}" for k, ok in _ONLY_VALUES.items() if own.get(k) not in ok]
-    if refused:
+    if refused := _not_followed(own):
         raise UnsupportedModelError(
             f"{path} sets {', '.join(refused)}; hotbed does not follow that, and without it the "
             f"vectors would be others"
@@ -63,6 +83,28 @@ def read_transformer(root: Path, config: dict[str, Any], *, is_module: bool) -> 
         do_lower_case=bool(own.get("do_lower_case", False)),
         tokenizer={**saved, **processor},
     )
+
+
+def _not_followed(own: dict[str, Any]) -> list[str]:
+    """What the settings ask for and hotbed does not do, as ``key=value``."""
+    refused = {k: own[k] for k, ok in _ONLY_VALUES.items() if own.get(k) not in ok}
+    refused |= {k: own[k] for k in own.keys() - _ONLY_VALUES.keys() - _READ}
+    modality = own.get("modality_config")
+    if modality is not None and not (
+        isinstance(modality, dict)
+        and modality.get("text") == _PLAIN_TEXT
+        and own.get("module_output_name") is not None
+    ):
+        refused["modality_config"] = modality
+    model = own.get("model_kwargs") or {}
+    if not isinstance(model, dict):
+        refused["model_kwargs"] = model
+    else:
+        refused |= {f"model_kwargs.{k}": model[k] for k in model.keys() - _NEUTRAL_MODEL_KWARGS}
+    processor = own.get("processor_kwargs") or {}
+    if "tokenizer_type" in processor:
+        refused["processor_kwargs.tokenizer_type"] = processor["tokenizer_type"]
+    return [f"{shown(key)[1:-1]}={shown(value)}" for key, value in sorted(refused.items())]
 
 
 def _own_settings(root: Path) -> tuple[dict[str, Any], Path]:

@@ -28,6 +28,7 @@ from hotbed.errors import (
     UsageError,
 )
 from hotbed.inference.progress import LONG_BYTES, Progress
+from hotbed.models.jsonfile import require_regular
 from hotbed.publishing import STAGE_PREFIX, is_abandoned, publish_file
 from hotbed.registry.archived import Entry, read_entry_manifest, read_index
 from hotbed.registry.blobs import LocalBlobs
@@ -177,6 +178,7 @@ def import_archive(
         RegistryError: A version is here already, and is another.
         UsageError: A name or a path in it would not travel.
     """
+    require_regular(path)
     store.ownership.claim()
     # Read twice: nothing is stored of an archive that is not whole.
     _, checked = _read(path, _digest, _bar("Checking", {}, show=False))
@@ -276,10 +278,6 @@ def _read(
     path: Path, take: Callable[[IO[bytes]], str], progress: Progress
 ) -> tuple[list[Entry], dict[str, Manifest]]:
     """Read an archive to its end; every blob is handed over, and its digest compared."""
-    if path.exists() and not path.is_file():
-        raise UsageError(
-            f"{path} is no ordinary file, and an archive is read twice; save it as a file first"
-        )
     try:
         with tarfile.open(path, "r:") as tar:
             return _take_in(tar, path, take, progress)

@@ -8,6 +8,7 @@ all one, and no lock is needed.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import time
@@ -19,6 +20,7 @@ from typing import IO, Protocol
 from attrs import field, frozen
 
 from hotbed.errors import CorruptFileError, MissingFileError, UsageError
+from hotbed.models.jsonfile import require_regular
 from hotbed.publishing import sync
 from hotbed.registry.objects import LocalObjects, Objects
 
@@ -186,10 +188,13 @@ class LocalBlobs:
 
         Raises:
             MissingFileError: It is not there.
+            CorruptFileError: Something else than a file has its name.
         """
+        path = self.path(digest)
         try:
-            return self.path(digest).open("rb")
-        except FileNotFoundError as error:
+            require_regular(path)
+            return path.open("rb")
+        except (MissingFileError, FileNotFoundError) as error:
             raise MissingFileError(f"the blob {digest} is not in {self.root}") from error
 
     def local(self, digest: str) -> Path | None:
@@ -200,7 +205,7 @@ class LocalBlobs:
     def size(self, digest: str) -> int | None:
         """Bytes of a blob."""
         try:
-            return self.path(digest).stat().st_size
+            return _stat(self.path(digest)).st_size
         except FileNotFoundError:
             return None
 
@@ -213,7 +218,7 @@ class LocalBlobs:
         for folder in sorted((self.root / "sha256").glob("??")):
             for path in sorted(folder.iterdir()):
                 with contextlib.suppress(FileNotFoundError):  # collected just now
-                    stat = path.stat()
+                    stat = _stat(path)
                     yield Blob(path.name, stat.st_size, stat.st_ctime)
 
     def tidy(self, older_than: float, *, dry: bool = False) -> int:
@@ -283,3 +288,12 @@ def require_digest(digest: str) -> None:
 def _flush(file: IO[bytes]) -> None:
     file.flush()
     os.fsync(file.fileno())
+
+
+def _stat(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return path.lstat()  # of a link in a circle; who opens it is told

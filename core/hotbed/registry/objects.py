@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 from attrs import frozen
 
-from hotbed.errors import RegistryError
+from hotbed.errors import MissingFileError, RegistryError
+from hotbed.models.jsonfile import require_regular
 from hotbed.publishing import sync
 
 __all__ = ["LARGEST", "LocalObjects", "Objects", "RemoteObjects"]
@@ -63,9 +64,10 @@ class LocalObjects:
     def read(self, name: str) -> bytes | None:
         """The bytes of an object."""
         try:
+            require_regular(self.root / name)
             with (self.root / name).open("rb") as file:
                 return file.read(LARGEST)
-        except (FileNotFoundError, NotADirectoryError):
+        except (MissingFileError, FileNotFoundError, NotADirectoryError):
             return None
 
     def create(self, name: str, content: bytes) -> bool:
