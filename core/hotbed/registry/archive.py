@@ -278,10 +278,6 @@ def _read(
     path: Path, take: Callable[[IO[bytes]], str], progress: Progress
 ) -> tuple[list[Entry], dict[str, Manifest]]:
     """Read an archive to its end; every blob is handed over, and its digest compared."""
-    if path.exists() and not path.is_file():
-        raise UsageError(
-            f"{path} is no ordinary file, and an archive is read twice; save it as a file first"
-        )
     try:
         with tarfile.open(path, "r:") as tar:
             return _take_in(tar, path, take, progress)
