@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 
 import hotbed as library
+from hotbed.cli import texts
+from hotbed.cli.texts import MAX_LINE, read_texts
+from hotbed.errors import UsageError
 from tests.cli.conftest import Run
 from tests.onnx.test_nonfinite import SPOILT, folder_with
 
@@ -152,3 +155,58 @@ def test_vectors_that_are_not_finite(hotbed: Run, tmp_path: Path) -> None:
     wrong = hotbed(*command, "--on-nonfinite", "hide")
     assert wrong.returncode != 0
     assert "say error, warn, allow" in wrong.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no /dev/zero")
+def test_a_stream_without_line_breaks(hotbed: Run, tiny: Path, tmp_path: Path, home: Path) -> None:
+    """It is read up to the bound of a line, and is an error that names line and limit."""
+    with Path("/dev/zero").open("rb") as zeros:
+        done = subprocess.run(
+            [sys.executable, "-m", "hotbed", "embed", "-m", str(tiny), "-o", "out.npy"],
+            stdin=zeros,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            timeout=120,
+            check=False,
+            env={**os.environ, "HOTBED_HOME": str(home)},
+        )
+    assert done.returncode == 2
+    assert f"standard input, line 1: the line has more than {MAX_LINE:,} characters" in done.stderr
+    assert not (tmp_path / "out.npy").exists()
+
+
+@pytest.mark.parametrize("name", ["in.txt", "in.jsonl"])
+def test_a_line_of_gigabytes(hotbed: Run, tmp_path: Path, name: str) -> None:
+    """It is refused wherever a file of texts is read; gigabytes would not fit in memory."""
+    with (tmp_path / name).open("wb") as file:
+        file.write(b'{"text": "red fish"}\n')
+        file.truncate(8 * 2**30)  # sparse: it takes no place on the disk
+    with pytest.raises(UsageError, match=rf"{name}, line 2: .* more than {MAX_LINE:,} char"):
+        read_texts(tmp_path / name)
+    done = hotbed("validate", "tiny", "tiny", "--texts", name)
+    assert done.returncode == 2
+    assert "line 2: the line has more than" in done.stderr
+
+
+def test_a_line_at_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line break is no part of it, at whatever place the file ends."""
+    monkeypatch.setattr(texts, "MAX_LINE", 4)
+    for content in (b"fish\n", b"fish", b"fish\r\nred", "\ufefffish\n".encode()):
+        (tmp_path / "in.txt").write_bytes(content)
+        assert read_texts(tmp_path / "in.txt")[0] == "fish"
+    for content in (b"fishy\n", b"red\nfishy", b"fish\x00\n"):
+        (tmp_path / "in.txt").write_bytes(content)
+        with pytest.raises(UsageError, match="more than 4 characters"):
+            read_texts(tmp_path / "in.txt")
+
+
+def test_texts_without_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept in memory has a bound as a whole; empty texts take some of it too."""
+    monkeypatch.setattr(texts, "_MAX_READ", 1000)
+    (tmp_path / "in.txt").write_text("\n" * 15, encoding="utf-8")
+    assert len(read_texts(tmp_path / "in.txt")) == 15
+    for content in ("\n" * 20, "fish" * 300):
+        (tmp_path / "in.txt").write_text(content, encoding="utf-8")
+        with pytest.raises(UsageError, match="more texts than are read at once"):
+            read_texts(tmp_path / "in.txt")

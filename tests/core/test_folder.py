@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import hotbed
 from hotbed.errors import CorruptFileError, MissingFileError, ModelError, UnsupportedModelError
 from hotbed.models import Weights, read_folder
+from hotbed.models.folder import list_files
 from hotbed.models.weights import stored_dtype
 from hotbed.testing import build_tiny
 from hotbed.testing.tiny import bert_config, bert_tensors
@@ -224,3 +226,37 @@ def test_weights_of_whole_numbers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModelError, match=r"stored as I8; hotbed reads F32, F16, BF16"):
         Weights.open(folder).float32("embeddings.LayerNorm.bias", (32,))
     assert issubclass(UnsupportedModelError, ModelError)
+
+
+@pytest.fixture
+def crowd(tmp_path: Path) -> Path:
+    """A folder such as a home: more below it than in any model."""
+    for number in range(12):
+        place = tmp_path / "home" / "projects" / str(number)
+        place.mkdir(parents=True)
+        for name in range(1000):
+            (place / f"{name}.json").touch()
+    return tmp_path / "home"
+
+
+def test_a_folder_that_cannot_be_a_model(crowd: Path) -> None:
+    """It is refused for what its root lacks; nothing below it is looked at."""
+    assert list_files(crowd) == frozenset()
+    with pytest.raises(MissingFileError, match=r"config\.json is missing"):
+        read_folder(crowd)
+    (crowd / "onnx").mkdir()
+    (crowd / "onnx" / "model.onnx").touch()
+    assert list_files(crowd) == {"onnx/model.onnx"}
+    with pytest.raises(MissingFileError, match=r"holds onnx/model\.onnx and not what goes beside"):
+        hotbed.load(crowd)
+
+
+@pytest.mark.parametrize("name", ["config.json", "modules.json"])
+def test_a_folder_of_far_too_many_files(crowd: Path, name: str) -> None:
+    """Where it may be a model by its root, the walk ends at a bound, which the error names."""
+    (crowd / name).write_text("{}", encoding="utf-8")
+    for read in (list_files, read_folder, hotbed.load):
+        with pytest.raises(UnsupportedModelError, match="holds more than 10,000 files and folders"):
+            read(crowd)
+    (crowd / "projects").rename(crowd / ".projects")  # hidden: nothing of a model is read there
+    assert list_files(crowd) == {name}

@@ -2,6 +2,7 @@
 
 Files and standard input are UTF-8, whatever the locale says; a byte order mark is dropped. Bytes
 that are not UTF-8 are read as lone surrogates (PEP 383), so that the line they stand in is known.
+A line has a bound, because a file that is no text may have no line break at all.
 """
 
 from __future__ import annotations
@@ -16,10 +17,21 @@ from typing import IO, Any
 from hotbed.errors import UsageError
 from hotbed.inference.invalid_text import describe_surrogate, find_surrogate, replace_surrogates
 
-__all__ = ["Record", "count_lines", "read_records", "read_texts"]
+__all__ = ["MAX_LINE", "Record", "count_lines", "read_records", "read_texts"]
 
 Record = dict[str, Any]
 """What is written beside a vector: the JSON object that was read, or ``{"text": …}``."""
+
+MAX_LINE = 64 * 2**20
+"""Characters of a line; a model reads some thousands, and one object may hold many texts."""
+
+_MAX_READ = 2**30
+"""Characters of all texts that are read at once; measurements take some hundreds of texts."""
+
+_PER_TEXT = 64
+"""Characters' worth of memory that a text takes besides its own."""
+
+_STANDARD_INPUT = "standard input"
 
 _REPLACE = "--on-invalid-text replace puts U+FFFD there"
 
@@ -49,7 +61,7 @@ def read_records(
         named = [(f"text {number}", {field: text}) for number, text in enumerate(texts, 1)]
         return _valid(iter(named), field, on_invalid_text)
     if str(source) == "-":
-        return _valid(_lines(_standard_input(), field, "standard input"), field, on_invalid_text)
+        return _valid(_lines(_standard_input(), field, _STANDARD_INPUT), field, on_invalid_text)
     if not source.is_file():
         raise UsageError(f"{source} is not a file")
     if source.suffix not in (".txt", ".jsonl"):
@@ -61,12 +73,26 @@ def read_texts(source: Path, field: str = "text") -> tuple[str, ...]:
     """Read all texts of a file at once, where there are few.
 
     Raises:
-        UsageError: As ``read_records``; or there is no text in it.
+        UsageError: As ``read_records``; or there is no text in it, or far too much.
     """
-    texts = tuple(record[field] for record in read_records(source, (), field))
+    texts: list[str] = []
+    size = 0
+    for record in read_records(source, (), field):
+        texts.append(record[field])
+        size += len(texts[-1]) + _PER_TEXT
+        if size > _MAX_READ:
+            raise UsageError(
+                f"{_name(source)} holds more texts than are read at once: the first "
+                f"{len(texts):,} reach the limit of {_MAX_READ:,} characters (each text counts as "
+                f"{_PER_TEXT} more); some thousands of texts are enough"
+            )
     if not texts:
-        raise UsageError(f"{source} holds no text")
-    return texts
+        raise UsageError(f"{_name(source)} holds no text")
+    return tuple(texts)
+
+
+def _name(source: Path) -> str:
+    return _STANDARD_INPUT if str(source) == "-" else str(source)
 
 
 def count_lines(source: Path | None) -> int | None:
@@ -97,8 +123,20 @@ def _file(source: Path, field: str, reserved: str | None, on_invalid: str) -> It
 
 
 def _lines(file: IO[str], field: str, name: str) -> Iterator[tuple[str, Record]]:
-    for number, line in enumerate(file, 1):
+    for number, line in _numbered(file, name):
         yield f"{name}, line {number}", {field: line.rstrip("\r\n")}
+
+
+def _numbered(file: IO[str], name: str) -> Iterator[tuple[int, str]]:
+    """Each line with its number; never more in memory than a line may have."""
+    lines = iter(lambda: file.readline(MAX_LINE + 1), "")
+    for number, line in enumerate(lines, 1):
+        if len(line) > MAX_LINE and not line.endswith("\n"):
+            raise UsageError(
+                f"{name}, line {number}: the line has more than {MAX_LINE:,} characters, which is "
+                f"the limit; a line is one text or one JSON object, so put line breaks between them"
+            )
+        yield number, line
 
 
 def _valid(
@@ -117,7 +155,7 @@ def _valid(
 def _objects(
     file: IO[str], field: str, source: Path, reserved: str | None, on_invalid: str
 ) -> Iterator[tuple[str, Record]]:
-    for number, line in enumerate(file, 1):
+    for number, line in _numbered(file, str(source)):
         if not line.strip():
             continue
         where = f"{source}, line {number}"

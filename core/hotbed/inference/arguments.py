@@ -79,6 +79,6 @@ def check_load_arguments(arguments: Mapping[str, Any]) -> None:
         fits, allowed = _ALLOWED.get(name, (None, ""))
         if fits is None or (value is None and name not in _NEVER_NONE) or fits(value):
             continue
-        mistakes.append(f"{name}={shown(value)}: {allowed} is expected")
+        mistakes.append(f"{name}={shown(value)}: expected {allowed}")
     if mistakes:
         raise UsageError("; ".join(mistakes))

@@ -7,12 +7,11 @@ file: without ``modules.json`` a model has other vectors.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from hotbed.errors import CorruptFileError, UnsupportedModelError
 from hotbed.models.layout import is_metadata
+from hotbed.models.walking import walk
 
 __all__ = ["contained", "require_contained"]
 
@@ -23,12 +22,13 @@ def require_contained(folder: Path) -> None:
     Folders whose names begin with a dot are passed over: nothing of a model is read from them.
 
     Raises:
-        UnsupportedModelError: A link leads out.
+        UnsupportedModelError: A link leads out, or there are far too many files for a model.
         CorruptFileError: A link leads nowhere, or in a circle.
     """
     allowed = _allowed(folder)
-    for link in _links(folder):
-        _check(folder, link, allowed)
+    for path in walk(folder):
+        if path.is_symlink():
+            _check(folder, path, allowed)
 
 
 def contained(folder: Path, name: str) -> Path:
@@ -49,15 +49,6 @@ def _allowed(folder: Path) -> tuple[Path, ...]:
     repository = real.parent.parent
     is_snapshot = real.parent.name == "snapshots" and repository.name.startswith("models--")
     return (real, repository / "blobs") if is_snapshot else (real,)
-
-
-def _links(folder: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            path = Path(place, name)
-            if path.is_symlink():
-                yield path
-        folders[:] = [name for name in folders if not name.startswith(".")]
 
 
 def _check(folder: Path, path: Path, allowed: tuple[Path, ...]) -> None:

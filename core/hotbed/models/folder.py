@@ -28,6 +28,7 @@ from hotbed.models.schema import shown
 from hotbed.models.static import read_static, static_config
 from hotbed.models.token_heads import TOKEN_HEADS
 from hotbed.models.transformer import count_positions, read_transformer
+from hotbed.models.walking import walk
 from hotbed.models.weights import INDEX, Weights, read_index, stored_dtype
 
 __all__ = ["ModelFolder", "list_files", "read_folder"]
@@ -229,11 +230,15 @@ def _is_dynamic(config: dict[str, Any]) -> bool:
 
 
 def list_files(path: Path) -> frozenset[str]:
-    """Every file below a folder, relative to it, with forward slashes; hidden ones left out."""
+    """Every file below a folder, relative to it, with forward slashes; hidden ones left out.
+
+    Raises:
+        UnsupportedModelError: There are far too many for a model.
+    """
     return frozenset(
         file.relative_to(path).as_posix()
-        for file in path.rglob("*")
-        if file.is_file() and not any(p.startswith(".") for p in file.relative_to(path).parts)
+        for file in walk(path)
+        if not file.name.startswith(".") and file.is_file()
     )
 
 
