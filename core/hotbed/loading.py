@@ -274,6 +274,7 @@ class House:
         self,
         texts: Iterable[str] | None = None,
         *,
+        built_in: bool = False,
         accept_loss: bool = False,
         least: Threshold | None = None,
     ) -> Gate:
@@ -281,14 +282,16 @@ class House:
 
         Args:
             texts: What is compared; None means the built-in texts.
+            built_in: Whether the texts are hotbed's own; the report says so.
             accept_loss: Whether to keep what falls short, with a note in its report.
             least: What is asked for; None means what the storage decides.
         """
         given = None if texts is None else tuple(texts_of(texts, name="texts"))
         return Gate(
-            open=self._open_written,
+            open=self.open_written,
             open_reference=self._open_reference,
             texts=given,
+            built_in=built_in,
             accept_loss=accept_loss,
             least=least,
         )
@@ -311,8 +314,19 @@ class House:
         artifact = Artifact(folder=folder.path, path=folder.path / variant.file, variant=variant)
         return self._run(folder, artifact, chosen.backend, chosen.route)
 
-    def _open_written(self, folder: ModelFolder, artifact: Artifact) -> Runner:
-        """Open a file that is not published yet with whatever installed backend runs it."""
+    def open_written(
+        self, folder: ModelFolder, artifact: Artifact, threads: int | None = None
+    ) -> Runner:
+        """Open a file that is not published yet with whatever installed backend runs it.
+
+        Args:
+            folder: The model that it was made from.
+            artifact: The file.
+            threads: Threads for one call; None leaves it to the CPU quota of the process.
+
+        Raises:
+            NoBackendError: Nothing installed runs it.
+        """
         variant = artifact.variant
         name = f"{folder.name} ({variant.file})"
         model = evolve(_model_of(folder), name=name, variants=(variant,))
@@ -323,12 +337,20 @@ class House:
         route = decision.chosen.route if decision.chosen else None
         if decision.chosen is None or route is None:
             raise NoBackendError(f"no backend can serve this:\n{decision.explain()}")
-        return self._run(folder, artifact, decision.chosen.backend, route)
+        return self._run(folder, artifact, decision.chosen.backend, route, threads)
 
-    def _run(self, folder: ModelFolder, artifact: Artifact, backend: str, route: Route) -> Runner:
+    def _run(
+        self,
+        folder: ModelFolder,
+        artifact: Artifact,
+        backend: str,
+        route: Route,
+        threads: int | None = None,
+    ) -> Runner:
         engine = self.engine(backend)
         tokenizer = Tokenizer.open(folder)
-        loaded = engine.load(artifact, LoadOptions(device=route.device, dtype=route.dtype))
+        options = LoadOptions(device=route.device, dtype=route.dtype, threads=threads)
+        loaded = engine.load(artifact, options)
         loaded = with_padding_seen(engine, loaded, tokenizer)
         return Runner(engine=engine, loaded=loaded, folder=folder, tokenizer=tokenizer)
 

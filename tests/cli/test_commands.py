@@ -103,11 +103,19 @@ def test_a_users_mistake_is_a_message_and_no_traceback(
 
 
 def test_a_settings_mistake_is_told_from_every_command(hotbed: Run) -> None:
-    """An unknown HOTBED_ variable is named, with the keys that exist."""
-    done = hotbed("backends", HOTBED_PRIORTY="onnx_cpu")
+    """The key and where it stands are named, with the keys that exist."""
+    done = hotbed("backends", HOTBED_MEMORY="lots")
     assert done.returncode == 2
-    assert "priorty" in done.stderr
+    assert "'memory' in the environment" in done.stderr
     assert "priority" in done.stderr
+
+
+def test_a_warning_is_an_error_where_the_user_wants_that(hotbed: Run) -> None:
+    """Commands of these tests run with ``-W error``; an unknown HOTBED_ variable is a warning."""
+    done = hotbed("backends", HOTBED_PRIORTY="onnx_cpu")
+    assert done.returncode == 1
+    assert "HOTBED_PRIORTY is no setting of hotbed" in done.stderr
+    assert "fault of hotbed" not in done.stderr
 
 
 def test_no_torch_after_any_command(hotbed: Run, tiny: Path, tmp_path: Path) -> None:

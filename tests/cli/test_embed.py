@@ -13,6 +13,7 @@ import pytest
 
 import hotbed as library
 from tests.cli.conftest import Run
+from tests.onnx.test_nonfinite import SPOILT, folder_with
 
 
 @pytest.fixture(autouse=True)
@@ -134,3 +135,20 @@ def test_integers_from_a_stream_need_ranges(hotbed: Run, tiny: Path, tmp_path: P
     )
     assert done.returncode == 0, done.stderr
     assert np.load(tmp_path / "o.npy").dtype == np.int8
+
+
+def test_vectors_that_are_not_finite(hotbed: Run, tmp_path: Path) -> None:
+    """--on-nonfinite reaches the model: an error by default, all vectors with allow."""
+    folder = folder_with(tmp_path / "spoilt", np.nan)
+    command = ("embed", "-m", folder, "a cat", SPOILT)
+    refused = hotbed(*command, "-o", "out.npy")
+    assert refused.returncode != 0
+    assert "NaN" in refused.stderr
+    assert not (tmp_path / "out.npy").exists()
+    done = hotbed(*command, "-o", "out.npy", "--on-nonfinite", "allow")
+    assert done.returncode == 0, done.stderr
+    vectors = np.load(tmp_path / "out.npy", allow_pickle=False)
+    assert np.isfinite(vectors).all(axis=1).tolist() == [True, False]
+    wrong = hotbed(*command, "--on-nonfinite", "hide")
+    assert wrong.returncode != 0
+    assert "say error, warn, allow" in wrong.stderr

@@ -70,7 +70,7 @@ def test_bounds_that_nothing_keeps(hotbed: Run, tiny: Path, tmp_path: Path, text
         (b"", "texts.txt", "holds no text"),
         (b"\n\n\n", "texts.txt", "3 texts were given, 0 of them different and not empty"),
         (b"bread\n" * 200, "texts.txt", "1 of them different and not empty"),
-        (b"\xff\xfe\x00\x01" * 50, "texts.txt", "is not UTF-8 text"),
+        (b"\xff\xfe\x00\x01" * 50, "texts.txt", "line 1: it is not UTF-8"),
         (b'{"body": "bread"}\n' * 90, "texts.jsonl", "the field 'text' holds nothing"),
         (b"bread\n", "texts.csv", "the ending '.csv' is not .txt or .jsonl"),
     ],

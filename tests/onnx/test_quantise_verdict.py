@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import hotbed
-from hotbed.backends import Artifact, Recipe
+from hotbed.backends import Artifact, Layer, Recipe
 from hotbed.cli.app import app
 from hotbed.conversion import calibration, read_records
 from hotbed.fidelity import Report, Threshold, compare_vectors
@@ -20,9 +20,13 @@ from hotbed.fidelity.kinds import EDGE, ORDINARY, REPEATING
 from hotbed.fidelity.report import CaseResult
 from hotbed.loading import House, default_house
 from hotbed.models import read_folder
-from hotbed.quantisation import quantize_plainly, require
+from hotbed.quantisation import Bounds, quantize_plainly, require
+from hotbed.quantisation.bench import open_bench
 from hotbed.quantisation.forecast import Forecast, in_time
 from hotbed.quantisation.promise import caveat
+from hotbed.quantisation.speeds import Speeds
+from hotbed.quantisation.texts import divide
+from hotbed.testing import build_tiny
 from tests.distributions import install
 from tests.onnx.quantisable import artifact_of, drawn_texts, large_table
 from tests.onnx.test_quantise_search import Steps, hard_to_round
@@ -102,6 +106,9 @@ def test_a_few_texts_to_check_on_decide_in_the_search_too(house: House, tmp_path
     report = read_records(tmp_path / "out")[-1].reports[0]
     assert report.overall is not None
     assert report.overall.texts == 20
+    assert report.texts == "20 given"
+    assert "20 given held out" in done.found.texts
+    assert "built-in texts to calibrate" in done.found.texts
 
 
 def test_edge_cases_are_no_share_of_the_mean(house: House, tmp_path: Path) -> None:
@@ -124,6 +131,31 @@ def test_edge_cases_are_no_share_of_the_mean(house: House, tmp_path: Path) -> No
     total = sum(one.mean * one.texts for one in ordinary)
     assert report.overall.mean == pytest.approx(total / 10)
     assert report.overall.margin > 0
+
+
+def test_built_in_texts_are_not_called_given(house: House, tmp_path: Path) -> None:
+    """The report says whose texts the verdict is on."""
+    out = tmp_path / "out"
+    hotbed.convert(large_table(tmp_path / "m"), out, dtype="w8", house=house)
+    (report,) = read_records(out)[-1].reports
+    assert report.texts.endswith("built in")
+
+
+def test_layers_of_large_models_are_measured_on_short_texts(house: House, tmp_path: Path) -> None:
+    """A few short texts, always the same; small models take more, of every length."""
+    config = {"max_position_embeddings": 128}
+    located = house.locate(str(build_tiny(tmp_path / "m", config=config, max_seq_length=128)))
+    speeds = Speeds(path=tmp_path / "speeds.json", key="here", again=False)
+    with open_bench(
+        house, located, house.read(located), divide(None), Bounds(min_cosine=0.9), 1, speeds
+    ) as bench:
+        counts = bench.float32.tokenize(bench.texts.search, "").counts
+        few = bench.sample([Layer(name="a", kind="linear", inputs=10_000, outputs=10_000)])
+        many = bench.sample([Layer(name="a", kind="linear", inputs=100, outputs=100)])
+    assert len(few) == 16
+    assert len(set(few.tolist())) == 16
+    assert counts[few].max() <= 48 < counts[many].max()
+    assert len(many) == 48
 
 
 def _report(edge: float, repeating: float, threshold: Threshold) -> Report:

@@ -106,6 +106,8 @@ def _in_words(error: BaseException, arguments: Sequence[str]) -> tuple[int, str]
     if isinstance(error, RecursionError):
         return FAILED, "something that was given is nested too deep: a path, or brackets in a file"
     kind = type(error).__name__
+    if isinstance(error, Warning):  # Python was told to make errors of them
+        return FAILED, str(error)
     if isinstance(error, SystemExit):
         return FAILED, f"something that ran here wanted to end the process ({kind}: {error})"
     first = (str(error).strip().splitlines() or ["no message"])[0]

@@ -29,6 +29,7 @@ from hotbed.cli.vectors import open_writer
 from hotbed.errors import UsageError
 from hotbed.escaping import shorten
 from hotbed.inference.embedder import Embedder
+from hotbed.inference.finite import ON_NONFINITE
 from hotbed.inference.invalid_text import ON_INVALID_TEXT
 from hotbed.inference.progress import Progress
 from hotbed.loading import load
@@ -56,6 +57,10 @@ def embed(
     on_invalid_text: Annotated[
         str,
         typer.Option(help="A text that is not Unicode: error, or replace what is not by U+FFFD."),
+    ] = "error",
+    on_nonfinite: Annotated[
+        str,
+        typer.Option(help="A vector that holds NaN or infinity: error, warn, or allow."),
     ] = "error",
     force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
     query: Annotated[bool, typer.Option("--query", help="Use the prompt for queries.")] = False,
@@ -98,6 +103,8 @@ def embed(
         raise UsageError("--query and --document: choose one")
     if on_invalid_text not in ON_INVALID_TEXT:
         raise UsageError(f"--on-invalid-text {on_invalid_text!r}: say error or replace")
+    if on_nonfinite not in ON_NONFINITE:
+        raise UsageError(f"--on-nonfinite {on_nonfinite!r}: say {', '.join(ON_NONFINITE)}")
     if source is None and not texts and not (sys.stdin and sys.stdin.isatty()):
         source = Path("-")
     if (source is None) == (not texts):
@@ -134,6 +141,7 @@ def embed(
             revision=revision,
             threads=threads,
             batch_invariant=batch_invariant,
+            on_nonfinite=on_nonfinite,
             max_seq_length=max_seq_length,
             local_files_only=local_files_only,
             registry=registry,

@@ -64,6 +64,7 @@ def _facts(folder: ModelFolder, origin: str, digests: dict[str, str]) -> dict[st
         "padding_side": folder.padding_side,
         "similarity_fn_name": folder.similarity_fn_name,
         "truncate_dim": folder.truncate_dim,
+        "adapter": list(folder.adapter_files),
         "prompts": folder.saved.get("prompts") or {},
         "default_prompt_name": folder.saved.get("default_prompt_name"),
         "variants": [
@@ -99,6 +100,8 @@ def _show(facts: dict[str, Any]) -> None:
     table.add_row("pooling", pooling + ("" if facts["include_prompt"] else ", without the prompt"))
     for line in facts["dense"]:
         table.add_row("dense", line)
+    if facts["adapter"]:
+        table.add_row("adapter", f"{facts['adapter'][-1]}, added to the weights as they are read")
     for name in ("dimension", "max_seq_length", "padding_side", "similarity_fn_name"):
         table.add_row(name, "not stated" if facts[name] is None else str(facts[name]))
     for name, text in facts["prompts"].items():

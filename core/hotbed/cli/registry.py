@@ -77,6 +77,7 @@ def register(
     as_json: JsonOption = False,
 ) -> None:
     """Register a model folder as a version, which never changes from then on."""
+    tags, metrics = pairs(tag), numbers(metric)
     with opened(registry, create=True) as found:
         made = found.register(
             name,
@@ -89,8 +90,8 @@ def register(
             description=description,
             domain=domain,
             licence=licence,
-            tags=pairs(tag),
-            metrics=numbers(metric),
+            tags=tags,
+            metrics=metrics,
             reference=reference,
             why=why,
         )
@@ -139,12 +140,13 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Find versions by words, tags, metrics, format and base model."""
+    tags = {key: value or None for key, value in pairs(tag, bare=True).items()}
+    bounds = {"least": numbers(least), "most": numbers(most)}
     with opened(registry) as found:
         rows = found.search(
             text=text,
-            tags={key: value or None for key, value in pairs(tag, bare=True).items()},
-            least=numbers(least),
-            most=numbers(most),
+            tags=tags,
+            **bounds,
             domain=domain,
             format=runs_as,
             base_model=base_model,
@@ -234,14 +236,15 @@ def annotate(
     as_json: JsonOption = False,
 ) -> None:
     """Change what is said of a version; the version itself stays as it is."""
+    tags, metrics = {**pairs(tag), **dict.fromkeys(untag or ())}, numbers(metric)
     with opened(registry) as found:
         made = found.annotate(
             version,
             description=description,
             domain=domain,
             licence=licence,
-            tags={**pairs(tag), **dict.fromkeys(untag or ())},
-            metrics=numbers(metric),
+            tags=tags,
+            metrics=metrics,
             why=why,
         )
     _one(made, as_json, "is annotated")

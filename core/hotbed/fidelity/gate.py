@@ -114,6 +114,7 @@ class Gate:
         open: Opens a written file with an installed backend.
         open_reference: Opens a model with a backend that conversions are compared with.
         texts: What is compared; None means the built-in texts.
+        built_in: Whether the texts are hotbed's own, for the report; those of None always are.
         accept_loss: Whether to let through what falls short, with a note in the report.
         least: What is asked for; None means what the storage decides.
     """
@@ -121,6 +122,7 @@ class Gate:
     open: Opener
     open_reference: OpenReference = lambda folder, converter: None
     texts: tuple[str, ...] | None = None
+    built_in: bool = False
     accept_loss: bool = False
     least: Threshold | None = None
 
@@ -157,7 +159,7 @@ class Gate:
             dtype=dtype,
             threshold=threshold(dtype) if self.least is None else self.least,
             overall=None,
-            texts=f"{len(texts)} {'built in' if self.texts is None else 'given'}",
+            texts=f"{len(texts)} {'built in' if self.texts is None or self.built_in else 'given'}",
         )
         try:
             runner = self.open(folder, artifact)

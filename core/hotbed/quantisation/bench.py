@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +37,11 @@ __all__ = ["Bench", "open_bench"]
 _PASS = 1.0
 """Seconds that a timed pass of the float32 model should take at most."""
 
-_LEAST = 24
+_LEAST = 16
 """Texts in a timed pass, at least."""
+
+_WARM = 8
+"""Texts that run before anything is timed."""
 
 _SAMPLE = 48
 """Texts on which a layer's sensitivity is measured."""
@@ -47,6 +51,10 @@ _OPENING = 1e-8
 
 _SAMPLE_LEAST = 16
 """Texts of a large model."""
+
+_SHORT = 48
+"""Tokens of a large model's texts: a long text takes the time of ten short ones, and what a layer
+loses is corrected by what whole mixes lose."""
 
 _SAMPLE_WORK = 48 * 20_000_000
 """Products for a token, times texts: small models of 20 million weights and less take them all."""
@@ -85,7 +93,7 @@ class Bench:
 
     def __attrs_post_init__(self) -> None:
         """Embed the texts once, in float32, which also tells how many make a pass."""
-        time_pass(self.float32, self.texts.search[:_LEAST])
+        time_pass(self.float32, self.texts.search[:_WARM])
         seconds, self.wanted = time_pass(self.float32, self.texts.search)
         count = max(_LEAST, int(len(self.texts.search) * _PASS / seconds))
         self.timed = tuple(spread_over(self.texts.search, count))
@@ -99,8 +107,14 @@ class Bench:
         """
         products = sum(layer.inputs * layer.outputs for layer in layers if layer.kind == "linear")
         affordable = max(_SAMPLE_LEAST, min(_SAMPLE, _SAMPLE_WORK // max(products, 1)))
-        count = len(self.texts.search)
-        return np.unique(np.linspace(0, count - 1, min(count, affordable)).astype(np.int64))
+        places = np.arange(len(self.texts.search))
+        if affordable < _SAMPLE:
+            counts = self.float32.tokenize(self.texts.search, "").counts
+            # Where there are too few short ones, the shortest.
+            most = max(_SHORT, np.sort(counts)[: int(affordable)].max())
+            places = np.flatnonzero(counts <= most)
+        count = min(len(places), int(affordable))
+        return places[np.unique(np.linspace(0, len(places) - 1, count).astype(np.int64))]
 
     def guess(self, sources: Sequence[Source]) -> tuple[float, float]:
         """Seconds that a whole form, and one layer, will take at most, by what float32 took.
@@ -114,15 +128,52 @@ class Bench:
         sample = max((len(self.sample(source.layers)) for source in sources), default=0)
         return whole, opening + each * sample
 
-    def losses(self, source: Source, mix: Mix, places: NDArray[np.int64]) -> NDArray[np.float64]:
-        """1 - cosine to float32 of each of the texts at those places.
+    def losses(
+        self, source: Source, mixes: Iterable[Mix], places: NDArray[np.int64]
+    ) -> Iterator[NDArray[np.float64] | None]:
+        """For each mix 1 - cosine to float32 of each of the texts at those places.
 
-        Raises:
-            HotbedError: The mix cannot be written, opened or run.
+        Writing and opening a file keeps one core busy, running it another: while one mix runs, on
+        one thread, the next is written and opened.
+
+        Yields:
+            The losses; None of a mix that cannot be written, opened or run.
         """
-        with self._opened(source, mix) as (runner, _):
-            texts = [self.texts.search[place] for place in places]
-            found = np.asarray(time_pass(runner, texts)[1], np.float64)
+        with ThreadPoolExecutor(1, thread_name_prefix="hotbed-losses") as pool:
+            before: Future[NDArray[np.float64] | None] | None = None
+            for mix in mixes:
+                now = self._begin(source, mix, places, pool)
+                if before is not None:
+                    yield before.result()
+                before = now
+            if before is not None:
+                yield before.result()
+
+    def _begin(
+        self, source: Source, mix: Mix, places: NDArray[np.int64], pool: ThreadPoolExecutor
+    ) -> Future[NDArray[np.float64] | None]:
+        """Write and open a mix, and let the pool run it and clear it away."""
+        stack = ExitStack()
+        try:
+            runner, _ = stack.enter_context(self._opened(source, mix, threads=1))
+        except HotbedError:
+            done: Future[NDArray[np.float64] | None] = Future()
+            done.set_result(None)
+            return done
+
+        def run() -> NDArray[np.float64] | None:
+            with stack:
+                try:
+                    return self._lost(runner, places)
+                except HotbedError:
+                    return None
+
+        return pool.submit(run)
+
+    def _lost(self, runner: Runner, places: NDArray[np.int64]) -> NDArray[np.float64]:
+        """1 - cosine to float32 of each of the texts at those places."""
+        texts = [self.texts.search[place] for place in places]
+        found = np.asarray(time_pass(runner, texts)[1], np.float64)
         wanted = np.asarray(self.wanted[places], np.float64)
         lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(wanted, axis=1)
         cosines = np.einsum("td,td->t", found, wanted) / np.where(lengths == 0, 1, lengths)
@@ -157,7 +208,9 @@ class Bench:
         return Spread.of(ratios)
 
     @contextmanager
-    def _opened(self, source: Source, mix: Mix) -> Iterator[tuple[Runner, int]]:
+    def _opened(
+        self, source: Source, mix: Mix, threads: int | None = None
+    ) -> Iterator[tuple[Runner, int]]:
         """The mix, written and open, and its size; closed and removed in the end."""
         place = self.place / str(next(self._serial))
         place.mkdir()
@@ -166,7 +219,7 @@ class Bench:
             variant = source.engine.quantize(source.artifact, recipe, self._batches, place)[0]
             nbytes = sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
             artifact = Artifact(folder=self.folder.path, path=place / variant.file, variant=variant)
-            runner = self.house.gate().open(self.folder, artifact)
+            runner = self.house.open_written(self.folder, artifact, threads)
             try:
                 yield runner, nbytes
             finally:

@@ -90,7 +90,7 @@ def quantize_plainly(
     parts = _parts(given)
     artifact = house.artifact(chosen.route, located, folder)
     engine = house.engine(chosen.backend)
-    gate = house.gate(parts.held_out, accept_loss=accept_loss)
+    gate = house.gate(parts.held_out, built_in=not parts.held_out_given, accept_loss=accept_loss)
     started = time.perf_counter()
     watch.step(f"{chosen.backend}: {recipe}")
     try:
@@ -172,7 +172,7 @@ def _parts(texts: Sequence[str] | None) -> Division:
     """The texts of the gate, which are those of a search's promise: one verdict on one set."""
     if texts is None or len(set(texts)) >= LEAST:
         return divide(texts)
-    return evolve(divide(None), held_out=tuple(dict.fromkeys(texts)))
+    return evolve(divide(None), held_out=tuple(dict.fromkeys(texts)), held_out_given=True)
 
 
 def _refused(backend: str, recipe: str, error: FidelityError, report: Report) -> Trial:

@@ -109,7 +109,11 @@ def _publish(
 ) -> tuple[Trial | None, Converted | None]:
     """Write the best that keeps the promise on texts that had no say; none may be left."""
     bench = hunt.bench
-    gate = bench.house.gate(texts.held_out, least=hunt.asked.bounds.threshold)
+    gate = bench.house.gate(
+        texts.held_out,
+        built_in=not texts.held_out_given,
+        least=hunt.asked.bounds.threshold,
+    )
     by_name = {source.backend: source for source in sources}
     while (one := hunt.best()) is not None:
         hunt.watch.step(f"{one.mix.backend}: {one.mix}, on held-out texts")

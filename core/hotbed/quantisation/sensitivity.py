@@ -8,7 +8,6 @@ import numpy as np
 from attrs import frozen
 
 from hotbed.backends.values import Layer
-from hotbed.errors import HotbedError
 from hotbed.quantisation.bench import Bench
 from hotbed.quantisation.mixes import FLOAT32, Mix, Trial
 from hotbed.quantisation.planning import Option, Unit
@@ -108,7 +107,9 @@ def measure_units(
     work = sum(_products(layer) for layer in source.layers) or 1
     weights = sum(layer.inputs * layer.outputs for layer in source.layers) or 1
     whole_bytes = float(weights * FLOAT_BYTES)
-    for layers in units_of(source.layers):
+    units = units_of(source.layers)
+    found = bench.losses(source, _alone(source, units, recipes), places)
+    for layers in units:
         names = tuple(layer.name for layer in layers)
         share = sum(map(_products, layers)) / work
         part = sum(layer.inputs * layer.outputs for layer in layers) / weights
@@ -117,10 +118,8 @@ def measure_units(
         ]
         for recipe in recipes:
             yield f"{names[0]} in {recipe}", None
-            plan = {layer.name: FLOAT32 for layer in source.layers} | dict.fromkeys(names, recipe)
-            try:
-                losses = bench.losses(source, Mix.of(source.backend, recipe, plan), places)
-            except HotbedError:
+            losses = next(found)
+            if losses is None:
                 continue  # this layer cannot be so
             whole = tried[recipe]
             # What was refused before it was timed counts as no faster: size decides then.
@@ -134,6 +133,17 @@ def measure_units(
                 )
             )
         yield names[0], Unit(layers=names, options=tuple(options))
+
+
+def _alone(
+    source: Source, units: Sequence[Sequence[Layer]], recipes: Sequence[str]
+) -> Iterator[Mix]:
+    """For each unit and recipe the mix in which only that unit is so."""
+    for layers in units:
+        for recipe in recipes:
+            plan = {layer.name: FLOAT32 for layer in source.layers}
+            plan |= dict.fromkeys((layer.name for layer in layers), recipe)
+            yield Mix.of(source.backend, recipe, plan)
 
 
 def _products(layer: Layer) -> int:

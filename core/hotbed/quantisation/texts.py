@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from attrs import frozen
+from attrs import Factory, field, frozen
 
 from hotbed.errors import UsageError
 from hotbed.fidelity.repetition import CALIBRATION as REPETITIVE
@@ -22,8 +22,9 @@ __all__ = ["LEAST", "Division", "divide"]
 LEAST = 48
 """Texts that have to be given: 16 in each part."""
 
-_BUILT_IN = 96
-"""Built-in texts in each part, besides those in other scripts and single words."""
+_BUILT_IN = (96, 96, 64)
+"""Built-in texts in each part, besides those in other scripts and single words; those held out run
+in every conversion."""
 
 _MOST = 512
 """Given texts that are used in each part; more cost time and tell little."""
@@ -38,12 +39,14 @@ class Division:
         search: Candidates are compared on these.
         held_out: What was chosen has to keep its promise on these.
         given: Whether they are the user's.
+        held_out_given: Whether those held out are, though the others may not be.
     """
 
     calibration: tuple[str, ...]
     search: tuple[str, ...]
     held_out: tuple[str, ...]
     given: bool
+    held_out_given: bool = field(default=Factory(lambda self: self.given, takes_self=True))
 
     @property
     def ranges(self) -> tuple[str, ...]:
@@ -52,9 +55,10 @@ class Division:
 
     def __str__(self) -> str:
         whose = "given" if self.given else "built-in"
+        kept = "" if self.held_out_given == self.given else " given"
         return (
             f"{len(self.calibration)} {whose} texts to calibrate, {len(self.search)} to choose by, "
-            f"{len(self.held_out)} held out"
+            f"{len(self.held_out)}{kept} held out"
         )
 
 
@@ -95,5 +99,5 @@ def _built_in(seed: int) -> Division:
     for place in range(3):
         own = sentences[place::3]
         words = [sentence.split()[-1].strip(".") for sentence in own[:4]]
-        parts.append((*mixed_texts(_BUILT_IN, own), *others[place::3], *words))
+        parts.append((*mixed_texts(_BUILT_IN[place], own), *others[place::3], *words))
     return Division(calibration=parts[0], search=parts[1], held_out=parts[2], given=False)

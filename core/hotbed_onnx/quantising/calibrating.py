@@ -11,13 +11,14 @@ import logging
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from attrs import define, evolve
 from numpy.typing import NDArray
 
-from hotbed.backends import Artifact, LoadOptions, TokenBatch
+from hotbed.backends import Artifact, LoadOptions, TokenBatch, cpu_quota
 from hotbed_onnx.graph import Graph
 from hotbed_onnx.model import open_model
 from hotbed_onnx.quantising.arithmetic import Range, require_finite
@@ -113,20 +114,32 @@ def _learn(
         graph = read_graph(source.path).graph  # a copy: what is watched is not what is written
         outputs = _watch(graph, values)
         save(graph, path, external=True, metadata=source.metadata)
+        # Batches side by side, one thread each: threads that share a batch wait for one another.
         opened = open_model(
-            evolve(artifact, path=path), LoadOptions(), provider="CPUExecutionProvider"
+            evolve(artifact, path=path), LoadOptions(threads=1), provider="CPUExecutionProvider"
         )
+
+        def extremes(batch: TokenBatch) -> list[Floats]:
+            found: list[Floats] = opened.handle.session(1).session.run(
+                outputs, opened.handle.feeds(batch)
+            )
+            return found
+
         try:
-            for batch in _unpadded(batches):
-                feeds = opened.handle.feeds(batch)
-                results = opened.handle.session(1).session.run(outputs, feeds)
-                for name, low, high in zip(values, results[0::2], results[1::2], strict=True):
-                    new = Range(low=low, high=high)
-                    found[name] = found[name].joined(new) if name in found else new
+            with ThreadPoolExecutor(cpu_quota()) as pool:
+                for results in pool.map(extremes, _unpadded(batches)):
+                    _join(found, values, results)
         finally:
             opened.handle.close()
     _log.debug("learned the ranges of %d activations of %s", len(found), artifact.path.name)
     return found
+
+
+def _join(found: dict[str, Range], values: Mapping[str, int], results: Sequence[Floats]) -> None:
+    """Widen the ranges by what one batch gave: least and greatest of each value in turn."""
+    for name, low, high in zip(values, results[0::2], results[1::2], strict=True):
+        new = Range(low=low, high=high)
+        found[name] = found[name].joined(new) if name in found else new
 
 
 def _require_finite(graph: Graph, name: str, extremes: Floats) -> None:
