@@ -11,17 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hotbed.errors import CorruptFileError, RegistryError, SignatureError
+from hotbed.errors import CorruptFileError, MissingFileError, RegistryError, SignatureError
 from hotbed.registry import Registry
 from hotbed.registry.archived import read_index
+from hotbed.registry.checkout import _manifest
 from hotbed.registry.derived import derive
 from hotbed.registry.events import read_events
 from hotbed.registry.manifest import Manifest, sha256
 from hotbed.registry.ownership import HEADS, MARKER, read_marker
 from hotbed.registry.reference import REFERENCE_FILE, ReferenceVectors, read_reference
+from hotbed.registry.registered import Registered
 from hotbed.registry.resolutions import _path, recall
 from hotbed.registry.trail import read_trail
 
+_TEXTS = "key family tokenizer base_model created_at created_by description domain licence".split()
 SAMPLES = Path(__file__).parents[1] / "data" / "registry"
 
 
@@ -33,6 +36,21 @@ def test_a_manifest() -> None:
     assert manifest.encode() == content
     with pytest.raises(CorruptFileError, match="a newer hotbed wrote it: version 2"):
         Manifest.decode(content.replace(b'"manifest":1', b'"manifest":2'))
+
+
+def test_a_manifest_kept_on_this_machine(registry: Registry, tmp_path: Path) -> None:
+    """It is read under its digest, without the database; a changed one is not believed."""
+    content = (SAMPLES / "manifest_1.json").read_bytes()
+    said: dict[str, Any] = dict.fromkeys(_TEXTS, "")
+    said |= {"id": 1, "formats": (), "dimension": 32, "size": 2, "deprecated": None}
+    found = Registered(name="support", version="1.0.0", manifest=sha256(content), **said)
+    path = tmp_path / "manifests" / f"{found.manifest}.json"
+    path.parent.mkdir()
+    path.write_bytes(content)
+    assert _manifest(registry.store, found, tmp_path).files[0].path == "config.json"
+    path.write_bytes(content.replace(b'"ada"', b'"eve"'))
+    with pytest.raises(MissingFileError, match="its manifest .* is gone"):
+        _manifest(registry.store, found, tmp_path)
 
 
 def test_the_list_of_an_archive() -> None:
@@ -106,11 +124,9 @@ def test_events(registry: Registry) -> None:
 def test_an_event_of_a_later_version(registry: Registry, model: Path) -> None:
     """Each command that would have to follow it says so."""
     registry.register("support", model)
-    with sqlite3.connect(Path(registry.store.place) / "registry.sqlite3") as connection:
-        connection.execute(
-            """UPDATE events SET payload = replace(payload, '"event":1', '"event":2')"""
-        )
-    connection.close()
+    with sqlite3.connect(Path(registry.store.place) / "registry.sqlite3") as file:
+        file.execute("""UPDATE events SET payload = replace(payload, '"event":1', '"event":2')""")
+    file.close()
     said = (
         r"event 1 \(register support 0\.0\.1\) cannot be read: a newer hotbed wrote it: version 2"
     )
@@ -146,17 +162,13 @@ def test_a_signature(tmp_path: Path) -> None:
     """A sigstore bundle, which names its own format."""
     if "signing" not in os.environ.get("HOTBED_REQUIRE", "").split(","):
         pytest.importorskip("model_signing.signing", reason='needs pip install "hotbed[signing]"')
-    from hotbed.registry.registered import Registered
     from hotbed.registry.signing import _verify
 
     sample = json.loads((SAMPLES / "signature_1.json").read_bytes())
     content = sample["manifest"].encode()
     manifest, digest = Manifest.decode(content), sha256(content)
     assert json.loads(sample["signature"])["mediaType"].endswith("bundle.v0.3+json")
-    said: dict[str, Any] = dict.fromkeys(
-        "key family tokenizer base_model created_at created_by description domain licence".split(),
-        "",
-    )
+    said: dict[str, Any] = dict.fromkeys(_TEXTS, "")
     said |= {"id": 1, "formats": (), "dimension": 32, "size": 2, "deprecated": None}
     found = Registered(name="support", version="1.0.0", manifest=digest, **said)
     folder, key = tmp_path / digest, tmp_path / "key.pub"
