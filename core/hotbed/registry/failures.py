@@ -151,7 +151,7 @@ def _of_sqlite(original: sqlite3.Error) -> tuple[type[HotbedError], str]:
         kind = _SQLITE.get(primary, RegistryUnavailableError)
         return kind, _DAMAGED if kind is RegistryDamageError else _advice(primary)
     if isinstance(original, sqlite3.OperationalError):  # Python's own: text that is no UTF-8
-        return RegistryDamageError, _DAMAGED
+        return RegistryDamageError, _ODD
     return UsageError, ""  # Python's own: a value that it cannot bind
 
 
