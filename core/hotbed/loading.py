@@ -227,8 +227,8 @@ class House:
         """Make the route's file present: fetch it, and convert it where the route says so."""
         companions = folder.companions(route.variant)
         located.fetch([route.variant.file, *companions, *folder.head_files])
-        weights = {route.variant.file, *companions, *folder.head_files}
-        require_as_written(folder, weights, self.cache.digests)
+        exact = {route.variant.file, *companions, *folder.head_files, *folder.tokenizer_files}
+        require_as_written(folder, exact, self.cache.digests)
         if not route.converter:
             path = folder.path / route.variant.file
             return Artifact(folder=folder.path, path=path, variant=route.variant)

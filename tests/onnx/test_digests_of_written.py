@@ -133,8 +133,16 @@ def test_a_damaged_file_of_weights_is_refused(written: Path, at: float) -> None:
     assert default_house().read(default_house().locate(str(written))).family == "bert"
 
 
+def test_changed_tokens_are_refused(written: Path) -> None:
+    """Another number for a word is another vector, and no typing error looks like it."""
+    path = written / "tokenizer.json"
+    path.write_text(path.read_text() + "\n")
+    with pytest.raises(CorruptFileError, match=r"tokenizer\.json: expected sha256"):
+        encode(written)
+
+
 @pytest.mark.parametrize(
-    "name", ["config.json", "tokenizer.json", "modules.json", "1_Pooling/config.json"]
+    "name", ["config.json", "tokenizer_config.json", "modules.json", "1_Pooling/config.json"]
 )
 def test_a_changed_setting_is_said(written: Path, name: str) -> None:
     """It decides vectors and may have been meant, so the model loads, with a warning."""

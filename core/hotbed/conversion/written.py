@@ -14,28 +14,28 @@ from hotbed.models.integrity import changes
 __all__ = ["require_as_written"]
 
 
-def require_as_written(folder: ModelFolder, weights: Collection[str], digests: DigestCache) -> None:
-    """Refuse files of numbers that changed since; say which settings did.
+def require_as_written(folder: ModelFolder, exact: Collection[str], digests: DigestCache) -> None:
+    """Refuse weights and tokens that changed since; say which settings did.
 
     The card and whatever else decides no vector may change. A folder without digests, which an
     older version or somebody else wrote, passes.
 
     Args:
         folder: The model.
-        weights: The files that are about to be opened.
+        exact: The files of weights and tokens that are about to be opened.
         digests: Remembers digests of files.
 
     Raises:
-        CorruptFileError: A file of weights is not what was written.
+        CorruptFileError: One of ``exact`` is not what was written.
     """
     written = read_digests(folder.path)
     if not written:
         return
     settings = {name for name in folder.files if name.endswith(".json") and name != RECORD}
-    settings -= set(weights)
-    found = changes(folder.path, written, {*weights, *settings}, digests)
+    settings -= set(exact)
+    found = changes(folder.path, written, {*exact, *settings}, digests)
     for change in found:
-        if change.name in weights:
+        if change.name in exact:
             raise CorruptFileError(
                 f"{folder.path} is not as hotbed wrote it: {change}. Write it again, or copy "
                 f"the file again; if it was changed on purpose, remove {RECORD}, where its digest "

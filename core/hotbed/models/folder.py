@@ -175,6 +175,11 @@ class ModelFolder:
         return tuple(found)
 
     @property
+    def tokenizer_files(self) -> tuple[str, ...]:
+        """The table of tokens, which nobody changes by hand."""
+        return tuple(n for n in (self._prefix + layout.TOKENIZER,) if n in self.files)
+
+    @property
     def token_heads(self) -> dict[str, str]:
         """BGE-M3's further heads: output → the file that it is made with."""
         files = {name: self._prefix + file for name, file in TOKEN_HEADS.items()}
