@@ -121,6 +121,16 @@ def test_meddling_with_what_follows(busy: Registry, statement: str, said: str) -
         busy.audit()
 
 
+def test_one_finding_and_more(busy: Registry) -> None:
+    """Their number is said as people say it."""
+    meddle(busy, "UPDATE metrics SET value = 0.9")
+    with pytest.raises(RegistryError, match=r"^1 thing is not as the audit trail tells it:\n"):
+        busy.audit()
+    meddle(busy, "UPDATE versions SET description = 'bad' WHERE id = 1")
+    with pytest.raises(RegistryError, match=r"^2 things are not as the audit trail tells them:\n"):
+        busy.audit()
+
+
 def test_a_dangling_alias_cannot_be_written(busy: Registry, model: Path) -> None:
     """Foreign keys hold aliases to versions of their own model, and to their manifests."""
     busy.register("other", model)

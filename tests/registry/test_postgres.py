@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine, delete, insert, select
 
 from hotbed.errors import (
     HotbedError,
@@ -18,9 +20,9 @@ from hotbed.errors import (
     RegistryUnavailableError,
     UsageError,
 )
-from hotbed.registry import Registry
+from hotbed.registry import Registry, migrating
 from hotbed.registry.database import Database
-from hotbed.registry.tables import metadata
+from hotbed.registry.tables import chain, metadata
 from hotbed.registry.versions import Version
 from hotbed.registry.watching import Notified
 from hotbed.testing import build_tiny
@@ -86,6 +88,33 @@ def test_migrations_make_the_tables(url: str, tmp_path: Path) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
         assert compare_metadata(context, metadata) == []
     registry.close()
+
+
+def test_an_earlier_registry(url: str, tmp_path: Path) -> None:
+    """Its tables are migrated, and nothing in them is lost: the frozen sample of SQLite's."""
+    from alembic import command
+
+    sample = Path(__file__).parents[1] / "data" / "registry" / "database_0001.sql"
+    script = sqlite3.connect(tmp_path / "sample.sqlite3")
+    script.executescript(sample.read_text(encoding="utf-8"))
+    script.close()
+    source, database = create_engine(f"sqlite:///{tmp_path / 'sample.sqlite3'}"), Database(url)
+    config = migrating._config()
+    with source.connect() as old, database.writing(prepared=False) as new:
+        config.attributes["connection"] = new
+        command.upgrade(config, "0001")
+        new.execute(delete(chain))
+        for table in metadata.sorted_tables:
+            if table.name != "registry" and (rows := old.execute(select(table)).mappings().all()):
+                new.execute(insert(table), [dict(row) for row in rows])
+    database.close()
+    source.dispose()
+    with Registry(url, blobs=tmp_path / "blobs") as registry:
+        assert registry.resolve("support@production").version == "1.0.0"
+        assert registry.audit().events == 9
+        with registry.store.database.reading() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": False})
+            assert compare_metadata(context, metadata) == []
 
 
 def test_versions_are_dense_and_unique(

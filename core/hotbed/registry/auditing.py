@@ -60,10 +60,10 @@ def audit(store: Store, known: tuple[int, str] | None = None) -> Audited:
     except DatabaseError as error:
         raise RegistryError(f"the database of {store.place} is damaged: {error.orig}") from error
     if found.problems:
-        listed = "\n  ".join(found.problems[:_SHOWN])
-        raise RegistryError(
-            f"{len(found.problems)} things are not as the audit trail tells them:\n  {listed}"
-        )
+        count, listed = len(found.problems), "\n  ".join(found.problems[:_SHOWN])
+        things = "1 thing is not as the audit trail tells it" if count == 1 else ""
+        things = things or f"{count} things are not as the audit trail tells them"
+        raise RegistryError(f"{things}:\n  {listed}")
     return Audited(events=len(found.trail.events), head=found.trail.head)
 
 

@@ -17,6 +17,7 @@ from attrs import frozen
 from sqlalchemy import Connection, func, insert, select, update
 
 from hotbed.errors import RegistryError
+from hotbed.formats import require_version
 from hotbed.registry.manifest import canonical
 from hotbed.registry.schema import keep_text
 from hotbed.registry.tables import chain, events
@@ -25,6 +26,9 @@ __all__ = ["CHANNEL", "GENESIS", "Event", "append", "head", "now", "read_events"
 
 CHANNEL = "hotbed_registry"
 """Where PostgreSQL tells of each event once it is committed; the message is the model's name."""
+
+_VERSION = 1
+"""Of an event, under ``event`` in its payload; earlier ones say none."""
 
 GENESIS = "0" * 64
 """What the first event names as its predecessor."""
@@ -63,6 +67,18 @@ class Event:
         content = [self.seq, self.at, self.who, self.why, self.kind, self.model, self.subject]
         return hashlib.sha256(canonical([*content, self.payload, self.previous])).hexdigest()
 
+    def require_known(self) -> None:
+        """Refuse an event that means what this hotbed does not know.
+
+        Raises:
+            RegistryError: A later hotbed wrote it.
+        """
+        try:
+            require_version({"version": self.payload.get("event", _VERSION)}, "event", _VERSION)
+        except ValueError as error:
+            named = f"event {self.seq} ({self.kind} {self.model} {self.subject})"
+            raise RegistryError(f"{named} cannot be read: {error}") from error
+
 
 def now() -> str:
     """This moment in UTC, to the microsecond."""
@@ -88,6 +104,7 @@ def append(
 ) -> Event:
     """Add an event to the chain, in the transaction that does what it tells."""
     who, why = keep_text("who", who), keep_text("why", why)
+    payload = {**payload, "event": _VERSION}
     seq, previous = head(connection)
     new = Event(
         seq=seq + 1,
@@ -117,7 +134,7 @@ def head(connection: Connection) -> tuple[int, str]:
     if row is None:
         raise RegistryError(
             "the record of where the audit trail ends is gone: something was removed from the "
-            "database; `hotbed registry doctor` tells more"
+            "database; put a copy of it back"
         )
     return row.seq, row.digest
 
@@ -141,4 +158,6 @@ def read_events(
         query = query.where(events.c.kind.in_(wanted))
     for row in connection.execute(query):
         values = row._asdict()
-        yield Event(**{**values, "payload": json.loads(values["payload"])})
+        found = Event(**{**values, "payload": json.loads(values["payload"])})
+        found.require_known()
+        yield found

@@ -59,8 +59,13 @@ _CODES: dict[int, str] = {
 }
 
 _DAMAGED = (
-    "the database is damaged. `hotbed registry doctor` tells more; restore a copy of it, or "
-    "import versions from an archive into a new registry"
+    "it is no database of a registry, or a damaged one. Put a copy of it back, or import versions "
+    "from an archive into a new registry"
+)
+
+_ODD = (
+    "`hotbed registry doctor --repair` writes rows anew that follow from the events; else put a "
+    "copy of it back, or import versions from an archive into a new registry"
 )
 
 _ROWS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
@@ -90,7 +95,7 @@ def translated(url: str) -> Iterator[None]:
     except _ROWS as error:
         raise RegistryDamageError(
             f"the registry's database {shown(url)} holds what hotbed cannot read "
-            f"({type(error).__name__}: {error}): {_DAMAGED}"
+            f"({type(error).__name__}: {error}). {_ODD}"
         ) from error
     except Exception as error:
         if type(error).__module__.partition(".")[0] != "psycopg":
@@ -146,7 +151,7 @@ def _of_sqlite(original: sqlite3.Error) -> tuple[type[HotbedError], str]:
         kind = _SQLITE.get(primary, RegistryUnavailableError)
         return kind, _DAMAGED if kind is RegistryDamageError else _advice(primary)
     if isinstance(original, sqlite3.OperationalError):  # Python's own: text that is no UTF-8
-        return RegistryDamageError, _DAMAGED
+        return RegistryDamageError, _ODD
     return UsageError, ""  # Python's own: a value that it cannot bind
 
 

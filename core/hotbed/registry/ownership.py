@@ -254,7 +254,7 @@ def _document(content: bytes, what: str, kind: str) -> dict[str, Any]:
         if not isinstance(found, dict) or found.get("format") != kind:
             raise ValueError(f"its format is not {kind}")
         version = found.get("version")
-        if not isinstance(version, int):
+        if isinstance(version, bool) or not isinstance(version, int) or version < 1:
             raise ValueError("it has no version")
     except (ValueError, RecursionError) as error:
         raise CorruptFileError(f"{what} cannot be used: {error}") from error

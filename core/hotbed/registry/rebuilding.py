@@ -1,7 +1,8 @@
 """Write the tables anew from what proves them: the chain of events, the manifests, the store's id.
 
 The chain itself and the manifests are never written here: what is wrong with them stays a finding.
-Rows of versions keep their numbers where their names are right, because leases name them.
+Rows of versions keep their numbers where their names are right, because leases name them. Leases
+on rows that no event tells of go with those rows: they protect files of no version.
 """
 
 from __future__ import annotations

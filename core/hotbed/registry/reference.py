@@ -7,6 +7,7 @@ conversion shows in the cosines, before anybody is served.
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,12 +17,15 @@ from numpy.typing import NDArray
 
 from hotbed.errors import CorruptFileError
 from hotbed.fidelity.texts import TEXTS
+from hotbed.formats import require_version
 from hotbed.inference.embedder import Embedder
 from hotbed.inference.inputs import texts_of
 
 __all__ = ["REFERENCE_FILE", "ReferenceVectors", "compute_reference", "fitting", "read_reference"]
 
 REFERENCE_FILE = "reference_vectors.safetensors"
+
+_FORMAT, _VERSION = "hotbed.reference-vectors", 1
 
 
 @frozen(kw_only=True, eq=False)
@@ -37,11 +41,17 @@ class ReferenceVectors:
     vectors: NDArray[np.float32]
 
     def encode(self) -> bytes:
-        """The file."""
-        from safetensors.numpy import save
+        """The file: the same bytes for the same vectors, so that a store keeps them once.
 
+        safetensors' own writer gives the keys of the metadata an order by chance.
+        """
+        content = self.vectors.astype("<f4").tobytes()
+        said = {"format": _FORMAT, "version": str(_VERSION)}
+        tensor = {"dtype": "F32", "shape": self.vectors.shape, "data_offsets": [0, len(content)]}
         texts = json.dumps(self.texts, ensure_ascii=False)
-        return save({"vectors": np.ascontiguousarray(self.vectors)}, metadata={"texts": texts})
+        header = json.dumps({"__metadata__": {**said, "texts": texts}, "vectors": tensor}).encode()
+        header += b" " * (-len(header) % 8)
+        return struct.pack("<Q", len(header)) + header + content
 
 
 def compute_reference(folder: Path, texts: Sequence[str] = TEXTS) -> ReferenceVectors:
@@ -79,7 +89,9 @@ def read_reference(folder: Path) -> ReferenceVectors | None:
 
     try:
         with safe_open(path, framework="numpy") as file:
-            texts = tuple(json.loads((file.metadata() or {})["texts"]))
+            said = file.metadata() or {}
+            require_version({**said, "version": int(said.get("version", 1))}, _FORMAT, _VERSION)
+            texts = tuple(json.loads(said["texts"]))
             vectors = file.get_tensor("vectors")
         if vectors.ndim != 2 or len(vectors) != len(texts) or not len(texts):
             raise ValueError(f"{len(texts)} texts, and vectors of shape {vectors.shape}")

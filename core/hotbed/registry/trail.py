@@ -11,6 +11,7 @@ from typing import Any
 from attrs import define, field
 from sqlalchemy import Connection
 
+from hotbed.errors import RegistryError
 from hotbed.registry.events import GENESIS, Event
 from hotbed.registry.tables import chain, events
 
@@ -52,7 +53,7 @@ def read_trail(connection: Connection, known: tuple[int, str] | None = None) -> 
         if isinstance(found, str):
             trail.problems.append(found)
             continue
-        trail.problems += _links(found, seq, previous)
+        trail.problems += [*_links(found, seq, previous), *_newer(found)]
         trail.events.append(found)
         previous, seq = found.digest, found.seq
     _check_record(connection, trail)
@@ -113,6 +114,14 @@ def _links(found: Event, seq: int, previous: str) -> list[str]:
     if found.digest != computed:
         edited = f"{named}, {found.at}) was edited: its digest is {found.digest}"
         return [f"{edited}, and its content has {computed}"]
+    return []
+
+
+def _newer(found: Event) -> list[str]:
+    try:
+        found.require_known()
+    except RegistryError as error:
+        return [str(error)]
     return []
 
 
