@@ -257,7 +257,8 @@ class House:
         loaded = engine.load(artifact, options)
         if route.measured is not None:
             loaded = evolve(loaded, token_budget=route.measured.token_budget)
-        loaded = with_padding_seen(engine, loaded, tokenizer)
+        foreign = not route.converter and _is_foreign(folder, route.variant)
+        loaded = with_padding_seen(engine, loaded, tokenizer, foreign=foreign)
         runner = Runner(
             engine=engine,
             loaded=loaded,
@@ -266,7 +267,7 @@ class House:
             batch_invariant=batch_invariant,
             on_nonfinite=on_nonfinite,
         )
-        if not route.converter and _is_foreign(folder, route.variant):
+        if foreign:
             return try_out(runner, route.variant.file, max_seq_length)
         return runner
 
@@ -351,7 +352,7 @@ class House:
         tokenizer = Tokenizer.open(folder)
         options = LoadOptions(device=route.device, dtype=route.dtype, threads=threads)
         loaded = engine.load(artifact, options)
-        loaded = with_padding_seen(engine, loaded, tokenizer)
+        loaded = with_padding_seen(engine, loaded, tokenizer, foreign=False)
         return Runner(engine=engine, loaded=loaded, folder=folder, tokenizer=tokenizer)
 
 

@@ -206,7 +206,7 @@ def test_a_file_that_cannot_be_read(hotbed: Run, tiny: Path, tuned: Path) -> Non
     tuned.write_text("thesis", encoding="utf-8")
     for arguments in (("embed", "-m", tiny, "bread"), ("tune", tiny), ("tune",)):
         done = hotbed(*arguments)
-        assert done.returncode == 1
+        assert done.returncode == 2
         assert "`hotbed tune --forget` puts it aside" in done.stderr
         assert "Traceback" not in done.stderr
     assert hotbed("convert", tiny, "--out", "converted").returncode == 0

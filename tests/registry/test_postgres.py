@@ -301,6 +301,7 @@ def test_what_a_server_refuses(url: str, model: Path, tmp_path: Path) -> None:
     import psycopg
 
     blobs = tmp_path / "blobs"
+    database = url.partition("?")[0].rpartition("/")[2]
     registry = Registry(url, blobs=blobs, who="ada")
     registry.register("support", model)
     with pytest.raises(HotbedError):
@@ -310,13 +311,12 @@ def test_what_a_server_refuses(url: str, model: Path, tmp_path: Path) -> None:
     with pytest.raises(HotbedError):
         registry.search(text="\ud800")
     with pytest.raises(RegistryUnavailableError, match="does not exist"):
-        Registry(url.replace("/test", "/none"), blobs=blobs)
+        Registry(url.replace(f"/{database}?", "/none?"), blobs=blobs)
     with pytest.raises(RegistryUnavailableError, match="role .*nobody.* does not exist"):
         Registry(url.replace("hotbed@", "nobody:secret@"), blobs=blobs)
     with pytest.raises(UsageError, match="cannot be read") as caught:
         Registry(url.replace("hotbed@/", "hotbed:sec@ret@host:port/"), blobs=blobs)
     assert "ret" not in str(caught.value).replace("read", "")
-    database = url.partition("?")[0].rpartition("/")[2]
     with psycopg.connect(url, autocommit=True) as other:
         other.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on".encode())
     with Registry(f"{url}&application_name=again", blobs=blobs) as again:

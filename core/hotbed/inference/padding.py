@@ -36,10 +36,23 @@ a mask is 0.16 off."""
 _FACT = ("padding", "none: it would change the vectors, so batches hold texts of one length")
 
 
-def with_padding_seen(engine: Engine, loaded: Loaded, tokenizer: Tokenizer) -> Loaded:
-    """Fill in ``Loaded.masks_padding`` where the backend does not know, and note what it means."""
-    known = loaded.masks_padding
-    masks = _seen(engine, loaded, tokenizer) if known is None else known
+def with_padding_seen(
+    engine: Engine, loaded: Loaded, tokenizer: Tokenizer, *, foreign: bool
+) -> Loaded:
+    """Fill in ``Loaded.masks_padding`` where the backend does not know, and note what it means.
+
+    Padding on the left moves the positions of a model that numbers them from the first column. In
+    sentence-transformers too, so there it is no fault of a graph that hotbed wrote.
+
+    Args:
+        engine: The backend.
+        loaded: Its open model.
+        tokenizer: The model's tokenizer.
+        foreign: Whether the graph is somebody else's.
+    """
+    masks = loaded.masks_padding
+    if masks is None:
+        masks = (tokenizer.left and not foreign) or _seen(engine, loaded, tokenizer)
     facts = loaded.facts if masks else (*loaded.facts, _FACT)
     return evolve(loaded, masks_padding=masks, facts=facts)
 

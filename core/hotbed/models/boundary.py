@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,9 @@ from hotbed.models.damage import reason_of
 __all__ = ["guarded", "is_foreign", "reading"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+_OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
 
 
 def is_foreign(error: BaseException) -> bool:
@@ -37,6 +41,7 @@ def reading(path: Path | str, what: str = "be read") -> Iterator[None]:
     Raises:
         ModelError: Memory ran out.
         CorruptFileError: Something else escaped; it is the cause.
+        OSError: The disk is full, or takes no more; whoever writes says so, for the file is sound.
     """
     try:
         yield
@@ -48,11 +53,15 @@ def reading(path: Path | str, what: str = "be read") -> Iterator[None]:
     except RecursionError as error:
         raise CorruptFileError(f"{path} cannot {what}: it is nested too deeply") from error
     except BaseException as error:
-        if not is_foreign(error):
+        if not is_foreign(error) or _is_of_the_disk(error):
             raise
         raise CorruptFileError(
             f"{path} cannot {what}: {type(error).__name__}: {reason_of(error)}"
         ) from error
+
+
+def _is_of_the_disk(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in _OF_THE_DISK
 
 
 def guarded(what: str) -> Callable[[Function], Function]:
@@ -66,8 +75,11 @@ def guarded(what: str) -> Callable[[Function], Function]:
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             model = args[0] if args else kwargs.get("model")
-            with reading(str(model), what):
-                return function(*args, **kwargs)
+            try:
+                with reading(str(model), what):
+                    return function(*args, **kwargs)
+            except OSError as error:
+                raise HotbedError(f"{model} cannot {what}: {reason_of(error)}") from error
 
         return cast("Function", call)
 
