@@ -97,9 +97,10 @@ def test_a_path_that_is_no_folder(tmp_path: Path) -> None:
 def test_a_folder_is_located_with_its_files(tmp_path: Path) -> None:
     """A path source gives the folder, its name and its files, and fetches nothing."""
     (tmp_path / "m" / "sub").mkdir(parents=True)
+    (tmp_path / "m" / "config.json").write_text("{}")
     (tmp_path / "m" / "sub" / "config.json").write_text("{}")
     located = resolve(parse(str(tmp_path / "m"), home=HOME))
-    assert (located.name, located.files) == ("m", frozenset({"sub/config.json"}))
+    assert (located.name, located.files) == ("m", frozenset({"config.json", "sub/config.json"}))
     located.fetch(["sub/config.json"])
 
 

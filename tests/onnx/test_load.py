@@ -62,7 +62,7 @@ def test_what_is_not_there_is_an_error_with_the_table(
     ("options", "message"),
     [
         ({"trust_remote_code": True}, "never runs code from a model folder"),
-        ({"threads": 0}, "threads=0: a whole number of at least 1"),
+        ({"threads": 0}, "threads=0: expected a whole number of at least 1"),
         ({"dtype": "float31"}, "dtype='float31' is not known"),
         ({"max_seq_length": 0}, "max_seq_length=0"),
         ({"truncate_dim": 33}, "truncate_dim=33: the model's vectors have 32"),

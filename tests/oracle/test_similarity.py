@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from hotbed import Embedder
-from hotbed.errors import UsageError
+from hotbed.errors import ModelError, UsageError
 from hotbed.inference.similarity import SIMILARITIES
 from hotbed.testing import build_tiny
 from tests.oracle.pair import Pair, edit
@@ -96,10 +96,9 @@ def test_quantised_vectors(plain: Pair) -> None:
 def test_a_similarity_of_another_kind_of_model(
     tmp_path: Path, st: Callable[..., Any], hb: Callable[..., Embedder]
 ) -> None:
-    """A folder's unknown similarity is an error when used in hotbed; the oracle takes cosine."""
+    """A folder's unknown similarity is refused by name in hotbed; the oracle takes cosine."""
     folder = build_tiny(tmp_path / "tiny")
     edit(folder / "config_sentence_transformers.json", similarity_fn_name="maxsim")
     assert st(folder).similarity_fn_name == "cosine"
-    model = hb(folder)
-    with pytest.raises(UsageError, match="maxsim"):
-        model.similarity(model.encode("a dog"), model.encode("bread"))
+    with pytest.raises(ModelError, match="maxsim"):
+        hb(folder)

@@ -37,6 +37,7 @@ def hotbed_load(artifact: Artifact, options: LoadOptions) -> Loaded:
         dtype=options.dtype,
         outputs=("token_embeddings",),
         dimension=table.shape[1],
+        masks_padding=True,  # a word knows nothing of its neighbors
     )
 
 
